@@ -1,0 +1,47 @@
+/*
+ * admission.h: how many clients are in: in total, on a listener, from an address.
+ *
+ * Counts by address stand in a fixed table of 64-bit words (40 bits of a keyed hash of the address, 24 bits of count),
+ * changed by compare-and-swap: no lock, no growth. Two acceptors that meet a new address in the same instant may count
+ * it in two places; the limit is then off by that one, and nothing leaks.
+ *
+ * Threads: any. Limits: max_connections is a limit in total; a table four times that size never fills.
+ */
+#ifndef SLUICE_CORE_ADMISSION_H
+#define SLUICE_CORE_ADMISSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/address.h"
+
+struct admission;
+
+struct admission_ticket {
+	uint32_t slot;
+	uint32_t listener;
+};
+
+struct admission_limits {
+	unsigned total;
+	unsigned address;
+};
+
+enum admission_answer { ADMISSION_IN, ADMISSION_FULL, ADMISSION_ADDRESS_FULL };
+
+/* limits[i] are those of listener i; `total` bounds all listeners together. */
+struct admission *admission_open(
+	unsigned total, const struct admission_limits *limits, size_t listener_count);
+void admission_close(struct admission **admission);
+
+/* Whether another client would be over a limit in total, before its address is known. */
+bool admission_has_room(const struct admission *admission, unsigned listener);
+
+enum admission_answer admission_enter(struct admission *admission, unsigned listener,
+	const struct address *peer, struct admission_ticket *ticket);
+void admission_leave(struct admission *admission, const struct admission_ticket *ticket);
+
+unsigned admission_count(const struct admission *admission);
+
+#endif

@@ -1,0 +1,122 @@
+/*
+ * config.h: the configuration, parsed and checked.
+ *
+ * The file is read once into a `struct config` that nobody changes afterwards; a reload makes a new one and swaps. One
+ * table in config.c describes every option (name, type, default, range, meaning); the parser, the checks, `sluiced -t`
+ * and the reference in docs/ come from it.
+ *
+ * Threads: config_load is not re-entrant (libconfuse); a loaded config may be read from any.
+ * Owner: counted: config_load gives one reference, config_share adds one, config_close drops one (any thread).
+ * Errors: config_load returns -1 and says "FILE:LINE: section listen 'handoff', option 'max_mesage': unknown (did you
+ * mean 'max_message'?)" in `reason`. The daemon exits with 78 (EX_CONFIG).
+ * Units: in the names; sizes in bytes, durations in milliseconds.
+ */
+#ifndef SLUICE_CORE_CONFIG_H
+#define SLUICE_CORE_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/address.h"
+#include "core/network.h"
+#include "core/reason.h"
+
+enum profile { PROFILE_FRAGILE, PROFILE_STANDARD, PROFILE_SUBMISSION };
+enum upstream_tls {
+	UPSTREAM_TLS_OFF,
+	UPSTREAM_TLS_OPPORTUNISTIC,
+	UPSTREAM_TLS_REQUIRED,
+	UPSTREAM_TLS_IMPLICIT
+};
+enum virus_action { VIRUS_DISCARD, VIRUS_QUARANTINE };
+
+struct config_listener {
+	char *name;
+	char **addresses; /* as written */
+	size_t address_count;
+	enum profile profile;
+	struct network_list networks; /* who may relay without AUTH */
+	uint64_t max_message_bytes;
+	unsigned max_recipients;
+	unsigned max_connections; /* in total on this listener */
+	unsigned max_connections_per_address;
+	unsigned max_bad_commands; /* a session's; then 421 and close (fragile: close) */
+	unsigned max_received_fields;
+	int64_t command_timeout_ms; /* between commands (RFC 5321 4.5.3.2.7: 5 minutes) */
+	int64_t data_timeout_ms; /* between two reads of message text */
+	int64_t message_timeout_ms; /* from DATA to the final dot */
+	int64_t session_timeout_ms;
+	int64_t full_store_patience_ms; /* fragile: how long a reply is held on a full store */
+};
+
+struct config_host {
+	char *name; /* "smtp-relay1.example.edu:25", as written and shown */
+	char *host; /* without the port and without brackets */
+	uint16_t port;
+};
+
+struct config_upstream {
+	char *name;
+	struct config_host *hosts;
+	size_t host_count;
+	enum upstream_tls tls;
+	char *user; /* NULL: no AUTH */
+	char *password; /* read from password_file at load */
+	bool auth_in_clear;
+	char *ca_file; /* NULL: the system's */
+	unsigned max_connections; /* per host */
+	unsigned max_recipients; /* a transaction's */
+	unsigned max_messages; /* a connection's, then it is closed */
+	int64_t connect_timeout_ms;
+	int64_t command_timeout_ms; /* MAIL, RCPT, and the reply to DATA */
+	int64_t data_timeout_ms; /* each block of text */
+	int64_t dot_timeout_ms; /* the reply to the final dot (RFC 5321 4.5.3.2.6: 10 minutes) */
+	int64_t idle_timeout_ms; /* a connection without work is closed */
+	uint16_t number; /* in the store's directory; set once, before the config is shared */
+};
+
+struct config_route {
+	char *pattern; /* "*", "example.edu", "*.example.edu"; lower case */
+	size_t upstream; /* index in config.upstreams */
+};
+
+struct config {
+	char *path;
+	char *hostname;
+	char *data_dir;
+	char *admin_socket;
+	char *user; /* NULL: stay who we are */
+	unsigned workers; /* resolved: never 0 */
+	char *postmaster;
+
+	uint64_t queue_max_bytes; /* the store's map size */
+	int64_t queue_lifetime_ms;
+	unsigned max_connections; /* all listeners together */
+
+	struct config_listener *listeners;
+	size_t listener_count;
+	struct config_upstream *upstreams;
+	size_t upstream_count;
+	struct config_route *routes; /* most exact first, "*" last */
+	size_t route_count;
+
+	int64_t busy_first_ms, busy_max_ms; /* a host's rest */
+	int64_t retry_first_ms, retry_max_ms; /* a recipient's */
+
+	unsigned scan_workers;
+	enum virus_action on_virus;
+	unsigned quarantine_score;
+};
+
+int config_load(const char *path, struct config **out, struct reason *reason);
+struct config *config_share(const struct config *config);
+void config_close(struct config **config);
+
+/* "50MB" → 52428800; "5d" → 432000000. Return 0 or -1. Units are powers of 1024; ms s m h d. */
+int config_parse_size(const char *text, uint64_t *bytes);
+int config_parse_duration(const char *text, int64_t *ms);
+
+const char *config_profile_name(enum profile profile);
+
+#endif

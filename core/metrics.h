@@ -1,0 +1,63 @@
+/*
+ * metrics.h: counters and gauges of the whole process, by number.
+ *
+ * One table (metrics.c) gives each its Prometheus name, help text, type and fixed label; admin/ prints it. Counters only
+ * grow; gauges are set. Nothing that a peer can make grow becomes a label.
+ *
+ * Threads: any (relaxed atomics, each on its own cache line group).
+ */
+#ifndef SLUICE_CORE_METRICS_H
+#define SLUICE_CORE_METRICS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum metric {
+	METRIC_CONNECTIONS, /* gauge: open client connections */
+	METRIC_CONNECTIONS_ACCEPTED,
+	METRIC_CONNECTIONS_REFUSED, /* over a limit: closed or answered 421 */
+	METRIC_SESSIONS_TIMED_OUT,
+	METRIC_MESSAGES_RECEIVED,
+	METRIC_BYTES_RECEIVED,
+	METRIC_RECIPIENTS_RECEIVED,
+	METRIC_REPLIES_4XX, /* to clients, all listeners */
+	METRIC_REPLIES_5XX,
+	METRIC_FRAGILE_4XX, /* to clients of fragile listeners: the exceptions of law 5 */
+	METRIC_COMMITS,
+	METRIC_COMMITS_FAILED,
+	METRIC_COMMIT_ITEMS, /* requests that shared those commits */
+	METRIC_STORE_FULL, /* gauge: 1 while no new mail is taken */
+	METRIC_SCANNED_CLEAN,
+	METRIC_SCANNED_VIRUS,
+	METRIC_DISCARDED, /* recipients whose message was discarded as a virus */
+	METRIC_SCAN_FAILED,
+	METRIC_DELIVERED, /* recipients */
+	METRIC_DEFERRED,
+	METRIC_BOUNCED,
+	METRIC_EXPIRED,
+	METRIC_HELD,
+	METRIC_UNKNOWN_OUTCOME, /* connection lost from the final dot on */
+	METRIC_UPSTREAM_CONNECTS,
+	METRIC_UPSTREAM_CONNECTS_FAILED,
+	METRIC_UPSTREAM_BUSY, /* times a host was sent to rest */
+	METRIC_CHECKSUM_FAILED,
+	METRIC_COUNT
+};
+
+enum metric_kind { METRIC_COUNTER, METRIC_GAUGE };
+
+struct metric_info {
+	const char *name; /* "sluice_messages_received_total" */
+	const char *label; /* "" or "state=\"clean\"" */
+	const char *help;
+	enum metric_kind kind;
+};
+
+const struct metric_info *metric_info(enum metric metric);
+
+void metric_add(enum metric metric, uint64_t by);
+void metric_set(enum metric metric, uint64_t value);
+void metric_subtract(enum metric metric, uint64_t by); /* gauges */
+uint64_t metric_value(enum metric metric);
+
+#endif

@@ -1,0 +1,32 @@
+/*
+ * network.h: lists of networks, "10.0.0.0/8", "2001:db8::/32", "192.0.2.7", and who is in them.
+ *
+ * Threads: a list is written once and then only read. Owner: network_list_fini frees what network_list_add took.
+ * Errors: bits set behind the prefix are refused ("10.0.0.1/8: did you mean 10.0.0.0/8?").
+ */
+#ifndef SLUICE_CORE_NETWORK_H
+#define SLUICE_CORE_NETWORK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/address.h"
+#include "core/reason.h"
+
+struct network {
+	uint8_t bytes[16]; /* IPv4 as its mapped form */
+	unsigned prefix_bits; /* of the 128 */
+};
+
+struct network_list {
+	struct network *items;
+	size_t count;
+};
+
+int network_parse(const char *text, struct network *out, struct reason *reason);
+int network_list_add(struct network_list *list, const char *text, struct reason *reason);
+bool network_list_has(const struct network_list *list, const struct address *address);
+void network_list_fini(struct network_list *list);
+
+#endif

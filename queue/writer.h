@@ -1,0 +1,89 @@
+/*
+ * writer.h: the one thread that writes the store.
+ *
+ * The way of a request:
+ *   1. Its owner fills it and gives it away with writer_submit. It holds a credit for it (docs/architecture.md), so the
+ *      inbox has room; a full inbox is a bug and panics.
+ *   2. The writer takes all that waits, bounded by WRITER_GROUP_MAX requests and WRITER_GROUP_BYTES bytes (of text
+ *      written and of pages freed), into one batch. It never waits for more.
+ *   3. Each request runs in the batch. One that fails by itself (-ENOENT, -EEXIST, its own refusal) gets that result
+ *      and leaves no trace; the others go on.
+ *   4. One durable commit. Then every request goes back to its owner's mailbox with its result.
+ *   5. A failed commit is *unknown*. The writer keeps all answers back, reopens the store, makes one further durable
+ *      commit succeed (trying again, with waits, as long as it takes), then looks each request up: what is stored is
+ *      answered 0, what is absent is done again. Where the store cannot be made to work within WRITER_HEAL_MS, the
+ *      requests are answered -EIO (sessions close without a reply: it is not known whether the mail is stored) and new mail
+ *      is refused until a durable commit has succeeded.
+ *   6. When the map or the disk is over the watermark, new mail (WRITER_ADD and WRITER_APPEND of sessions) is answered
+ *      -ENOSPC and writer_is_full says so; outcomes, deletes and bounces still go, until the reserve is gone too.
+ *   7. After a commit that made work due, the scheduler's mailbox is nudged.
+ *
+ * Threads: writer_submit, writer_is_full from any; writer_step by the writer's thread, or by a test without one.
+ * Owner: a submitted request is the writer's until its letter is read again; it never frees what a request holds, so a
+ * refused one can be submitted again as it is.
+ */
+#ifndef SLUICE_QUEUE_WRITER_H
+#define SLUICE_QUEUE_WRITER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/clock.h"
+#include "core/mailbox.h"
+#include "core/reason.h"
+#include "queue/message.h"
+#include "queue/store.h"
+
+#define WRITER_GROUP_MAX   512
+#define WRITER_GROUP_BYTES (4u << 20)
+#define WRITER_HEAL_MS     10000
+
+enum writer_verb {
+	WRITER_APPEND, /* pieces of a text that still arrives */
+	WRITER_ADD, /* a message: its last pieces and its envelope */
+	WRITER_DROP, /* the text of a message that will not come (its client went away); swept in small steps */
+	WRITER_CHANGE, /* a change of an envelope, and messages that it brings into being */
+	WRITER_CALL, /* something that must run on the writer's thread, outside a batch */
+};
+
+/*
+ * Changes the envelope in place. 0: store it (or remove the message when all recipients are final); 1: nothing to do;
+ * negative: refuse, the request's result. It may run twice for one request (step 5), each time on the stored record.
+ */
+typedef int writer_change_fn(struct envelope *envelope, void *argument);
+typedef int writer_call_fn(struct store *store, void *argument);
+
+struct writer_request {
+	struct letter letter; /* its `read` is called on the thread of `answer_to`'s owner */
+	struct mailbox *
+		answer_to; /* NULL: nobody waits, and `letter.read` is called on the writer's thread with NULL */
+	enum writer_verb verb;
+	int result;
+	uint64_t id; /* APPEND, DROP: body id; CHANGE: message id */
+	struct text_piece *pieces; /* APPEND */
+	struct message *message; /* ADD; CHANGE: a list added with it, or NULL */
+	writer_change_fn *change;
+	writer_call_fn *call;
+	void *argument;
+	struct writer_request *next; /* writer's: the group */
+	uint32_t expected_revision; /* writer's */
+};
+
+struct writer;
+
+/* `work` is nudged when there may be new work for the scheduler. `capacity` is the sum of all credits. */
+struct writer *writer_open(
+	struct store *store, const struct clock *clock, size_t capacity, struct mailbox *work);
+void writer_close(struct writer **writer);
+
+int writer_start(struct writer *writer, struct reason *reason);
+void writer_stop(struct writer *writer); /* after all that was submitted is done */
+
+void writer_submit(struct writer *writer, struct writer_request *request);
+/* One group. Returns how many requests it took; 0: nothing waits. */
+size_t writer_step(struct writer *writer);
+
+/* No new mail is taken now. */
+bool writer_is_full(const struct writer *writer);
+
+#endif
