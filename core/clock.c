@@ -67,11 +67,12 @@ char *clock_format_rfc3339(uint64_t unix_ms, char *out)
 {
 	time_t seconds = (time_t)(unix_ms / 1000);
 	struct tm tm;
+	size_t size;
 
 	gmtime_r(&seconds, &tm);
-	snprintf(out, CLOCK_RFC3339_SIZE, "%04d-%02d-%02dT%02d:%02d:%02d.%03uZ",
-		(tm.tm_year + 1900) % 10000, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
-		tm.tm_sec, (unsigned)(unix_ms % 1000));
+	/* none of these conversions depends on the locale */
+	size = strftime(out, CLOCK_RFC3339_SIZE, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(out + size, CLOCK_RFC3339_SIZE - size, ".%03uZ", (unsigned)(unix_ms % 1000));
 	return out;
 }
 
