@@ -1,0 +1,99 @@
+#include "core/metrics.h"
+
+#include <stdatomic.h>
+
+#define CACHE_LINE 64
+
+/* Metrics of one name stand together, as the text format of Prometheus wants its samples. */
+static const struct metric_info table[METRIC_COUNT] = {
+	[METRIC_CONNECTIONS] = {"sluice_smtpd_connections", "", "Client connections that are open.",
+		METRIC_GAUGE},
+	[METRIC_CONNECTIONS_ACCEPTED] = {"sluice_smtpd_connections_total", "result=\"accepted\"",
+		"Client connections, by whether they were let in or were over a limit.",
+		METRIC_COUNTER},
+	[METRIC_CONNECTIONS_REFUSED] = {"sluice_smtpd_connections_total", "result=\"refused\"",
+		"Client connections, by whether they were let in or were over a limit.",
+		METRIC_COUNTER},
+	[METRIC_SESSIONS_TIMED_OUT] = {"sluice_smtpd_sessions_timed_out_total", "",
+		"Client sessions closed because a deadline was over.", METRIC_COUNTER},
+	[METRIC_MESSAGES_RECEIVED] = {"sluice_messages_received_total", "",
+		"Messages that were stored and answered with 250.", METRIC_COUNTER},
+	[METRIC_BYTES_RECEIVED] = {"sluice_message_bytes_received_total", "",
+		"Bytes of the messages that were stored.", METRIC_COUNTER},
+	[METRIC_RECIPIENTS_RECEIVED] = {"sluice_recipients_received_total", "",
+		"Recipients of the messages that were stored.", METRIC_COUNTER},
+	[METRIC_REPLIES_4XX] = {"sluice_smtpd_replies_total", "code_class=\"4xx\"",
+		"Replies to clients that refused something, by class.", METRIC_COUNTER},
+	[METRIC_REPLIES_5XX] = {"sluice_smtpd_replies_total", "code_class=\"5xx\"",
+		"Replies to clients that refused something, by class.", METRIC_COUNTER},
+	[METRIC_FRAGILE_4XX] = {"sluice_smtpd_fragile_4xx_total", "",
+		"4xx replies to clients of fragile listeners: the documented exceptions.",
+		METRIC_COUNTER},
+	[METRIC_COMMITS] = {"sluice_spool_commits_total", "", "Durable commits of the store.",
+		METRIC_COUNTER},
+	[METRIC_COMMITS_FAILED] = {"sluice_spool_commits_failed_total", "",
+		"Commits of the store that failed.", METRIC_COUNTER},
+	[METRIC_COMMIT_ITEMS] = {"sluice_spool_commit_items_total", "",
+		"Requests that shared the durable commits.", METRIC_COUNTER},
+	[METRIC_STORE_FULL] = {"sluice_spool_full", "",
+		"1 while no new mail is taken because the store is full or broken.", METRIC_GAUGE},
+	[METRIC_SCANNED_CLEAN] = {"sluice_scanned_total", "result=\"clean\"",
+		"Messages with a verdict of the scanners.", METRIC_COUNTER},
+	[METRIC_SCANNED_VIRUS] = {"sluice_scanned_total", "result=\"virus\"",
+		"Messages with a verdict of the scanners.", METRIC_COUNTER},
+	[METRIC_DISCARDED] = {"sluice_discarded_recipients_total", "",
+		"Recipients whose message was discarded as a virus.", METRIC_COUNTER},
+	[METRIC_SCAN_FAILED] = {"sluice_scan_failures_total", "",
+		"Scans that gave no verdict; the message waits and is tried again.",
+		METRIC_COUNTER},
+	[METRIC_DELIVERED] = {"sluice_delivery_recipients_total", "result=\"delivered\"",
+		"Recipients, by what an attempt to deliver did.", METRIC_COUNTER},
+	[METRIC_DEFERRED] = {"sluice_delivery_recipients_total", "result=\"deferred\"",
+		"Recipients, by what an attempt to deliver did.", METRIC_COUNTER},
+	[METRIC_BOUNCED] = {"sluice_delivery_recipients_total", "result=\"bounced\"",
+		"Recipients, by what an attempt to deliver did.", METRIC_COUNTER},
+	[METRIC_EXPIRED] = {"sluice_delivery_recipients_total", "result=\"expired\"",
+		"Recipients, by what an attempt to deliver did.", METRIC_COUNTER},
+	[METRIC_HELD] = {"sluice_delivery_recipients_total", "result=\"held\"",
+		"Recipients, by what an attempt to deliver did.", METRIC_COUNTER},
+	[METRIC_UNKNOWN_OUTCOME] = {"sluice_delivery_unknown_total", "",
+		"Transactions lost from the final dot on: delivered or not.", METRIC_COUNTER},
+	[METRIC_UPSTREAM_CONNECTS] = {"sluice_upstream_connects_total", "result=\"open\"",
+		"Attempts to connect to upstream hosts.", METRIC_COUNTER},
+	[METRIC_UPSTREAM_CONNECTS_FAILED] = {"sluice_upstream_connects_total", "result=\"failed\"",
+		"Attempts to connect to upstream hosts.", METRIC_COUNTER},
+	[METRIC_UPSTREAM_BUSY] = {"sluice_upstream_busy_total", "",
+		"Times an upstream host was sent to rest.", METRIC_COUNTER},
+	[METRIC_CHECKSUM_FAILED] = {"sluice_spool_checksum_failures_total", "",
+		"Stored messages whose checksum was wrong when they were read.", METRIC_COUNTER},
+};
+
+/* A line of its own each, so that threads that count different things do not meet. */
+static struct {
+	_Alignas(CACHE_LINE) _Atomic uint64_t value;
+} values[METRIC_COUNT];
+
+const struct metric_info *metric_info(enum metric metric)
+{
+	return &table[metric];
+}
+
+void metric_add(enum metric metric, uint64_t by)
+{
+	atomic_fetch_add_explicit(&values[metric].value, by, memory_order_relaxed);
+}
+
+void metric_set(enum metric metric, uint64_t value)
+{
+	atomic_store_explicit(&values[metric].value, value, memory_order_relaxed);
+}
+
+void metric_subtract(enum metric metric, uint64_t by)
+{
+	atomic_fetch_sub_explicit(&values[metric].value, by, memory_order_relaxed);
+}
+
+uint64_t metric_value(enum metric metric)
+{
+	return atomic_load_explicit(&values[metric].value, memory_order_relaxed);
+}

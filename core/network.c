@@ -1,0 +1,153 @@
+#include "core/network.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAPPED_BITS 96 /* IPv4's networks begin behind ::ffff:0:0/96 */
+
+static const uint8_t mapped[MAPPED_BITS / 8] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+static bool is_mapped(const uint8_t bytes[16])
+{
+	return memcmp(bytes, mapped, sizeof(mapped)) == 0;
+}
+
+/* The host as its 16 bytes; false for what has none (a Unix path). */
+static bool host_bytes(const struct address *address, uint8_t bytes[16])
+{
+	if (address->any.sa_family == AF_INET6) {
+		memcpy(bytes, &address->v6.sin6_addr, 16);
+		return true;
+	}
+	if (address->any.sa_family != AF_INET)
+		return false;
+	memcpy(bytes, mapped, sizeof(mapped));
+	memcpy(bytes + sizeof(mapped), &address->v4.sin_addr, 4);
+	return true;
+}
+
+static bool same_prefix(const uint8_t *a, const uint8_t *b, unsigned bits)
+{
+	unsigned rest = bits % 8;
+
+	if (memcmp(a, b, bits / 8) != 0)
+		return false;
+	return rest == 0 || (a[bits / 8] ^ b[bits / 8]) >> (8 - rest) == 0;
+}
+
+static void clear_behind(uint8_t bytes[16], unsigned bits)
+{
+	for (unsigned bit = bits; bit < 128; bit++)
+		bytes[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
+}
+
+static int parse_prefix(const char *text, unsigned most, unsigned *bits)
+{
+	unsigned value = 0;
+
+	if (*text == '\0')
+		return -1;
+	for (; *text != '\0'; text++) {
+		if (*text < '0' || *text > '9')
+			return -1;
+		value = value * 10 + (unsigned)(*text - '0');
+		if (value > most)
+			return -1;
+	}
+	*bits = value;
+	return 0;
+}
+
+static int refuse_host_bits(const char *text, const struct network *network, struct reason *reason)
+{
+	char host[INET6_ADDRSTRLEN];
+	bool v4 = is_mapped(network->bytes) && network->prefix_bits >= MAPPED_BITS;
+
+	if (v4)
+		inet_ntop(AF_INET, network->bytes + sizeof(mapped), host, sizeof(host));
+	else
+		inet_ntop(AF_INET6, network->bytes, host, sizeof(host));
+	return reason_set(reason, "%s: did you mean %s/%u?", text, host,
+		network->prefix_bits - (v4 ? MAPPED_BITS : 0));
+}
+
+static bool parse_host(const char *text, size_t size, uint8_t bytes[16], unsigned *skipped_bits)
+{
+	char host[INET6_ADDRSTRLEN];
+
+	if (size >= sizeof(host))
+		return false;
+	memcpy(host, text, size);
+	host[size] = '\0';
+	if (inet_pton(AF_INET6, host, bytes) == 1) {
+		*skipped_bits = 0;
+		return true;
+	}
+	memcpy(bytes, mapped, sizeof(mapped));
+	*skipped_bits = MAPPED_BITS;
+	return inet_pton(AF_INET, host, bytes + sizeof(mapped)) == 1;
+}
+
+int network_parse(const char *text, struct network *out, struct reason *reason)
+{
+	size_t size = strcspn(text, "/");
+	uint8_t bytes[16];
+	unsigned skipped_bits, bits;
+
+	if (!parse_host(text, size, bytes, &skipped_bits))
+		return reason_set(reason,
+			"%s: not a network; expected \"10.0.0.0/8\", \"2001:db8::/32\" or an "
+			"address",
+			text);
+	bits = 128 - skipped_bits;
+	if (text[size] == '/' && parse_prefix(text + size + 1, bits, &bits) < 0)
+		return reason_set(reason, "%s: expected a prefix of 0 to %u bits behind the slash",
+			text, 128 - skipped_bits);
+	memcpy(out->bytes, bytes, sizeof(bytes));
+	out->prefix_bits = skipped_bits + bits;
+	clear_behind(out->bytes, out->prefix_bits);
+	if (memcmp(out->bytes, bytes, sizeof(bytes)) != 0)
+		return refuse_host_bits(text, out, reason);
+	return 0;
+}
+
+int network_list_add(struct network_list *list, const char *text, struct reason *reason)
+{
+	struct network network;
+	struct network *grown;
+
+	if (network_parse(text, &network, reason) < 0)
+		return -1;
+	grown = realloc(list->items, (list->count + 1) * sizeof(*grown));
+	if (grown == NULL)
+		return reason_set(reason, "%s: out of memory", text);
+	grown[list->count++] = network;
+	list->items = grown;
+	return 0;
+}
+
+bool network_list_has(const struct network_list *list, const struct address *address)
+{
+	uint8_t bytes[16];
+	unsigned least_bits;
+
+	if (!host_bytes(address, bytes))
+		return false;
+	/* "::/0" says every IPv6 host; that IPv4's mapped form lies in it is our affair and lets nobody in. */
+	least_bits = is_mapped(bytes) ? MAPPED_BITS : 0;
+	for (size_t i = 0; i < list->count; i++) {
+		const struct network *network = &list->items[i];
+
+		if (network->prefix_bits >= least_bits &&
+			same_prefix(bytes, network->bytes, network->prefix_bits))
+			return true;
+	}
+	return false;
+}
+
+void network_list_fini(struct network_list *list)
+{
+	free(list->items);
+	*list = (struct network_list){0};
+}
