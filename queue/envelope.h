@@ -1,9 +1,9 @@
 /*
  * envelope.h: what is known of a message beside its text: where from, where to, and how each recipient stands.
  *
- * The record in the store is a version byte and a list of fields (number, length, bytes); a reader keeps what it knows
- * and drops fields that it does not, so later parts add fields and never rebuild a store. A field that must not be
- * dropped silently raises the version.
+ * The record in the store is a version byte, a checksum, and a list of fields (number, length, bytes); a reader keeps
+ * what it knows and drops fields that it does not, so later parts add fields and never rebuild a store. A field that
+ * must not be dropped silently raises the version.
  *
  * Owner: envelope_decode and envelope_new give one block that holds all (strings too); envelope_close frees it. Strings
  * that code sets afterwards come from envelope_text, which lives as long as the envelope.
@@ -115,7 +115,7 @@ struct envelope {
 	const char *quirks; /* "Q-33 Q-61", or NULL */
 	struct recipient *recipients;
 	size_t recipient_count;
-	struct attempt *history;
+	struct attempt *history; /* envelope_note's; NULL or ENVELOPE_HISTORY_MAX long */
 	size_t history_count;
 	struct envelope_arena *arena;
 };

@@ -1,0 +1,391 @@
+/*
+ * The record of an envelope:
+ *
+ *	version (1 byte) · checksum (4 bytes, XXH3 of all that follows, seeded with the id) · fields
+ *	field: number (1 byte) · length (LEB128) · bytes
+ *
+ * A number is big-endian without leading zero bytes, and left out when it is 0. A text that is NULL is left out. A
+ * recipient or a line of history is a field that holds fields. The tables below say which field is which member; a
+ * field number is never given to something else.
+ */
+#include "queue/envelope.h"
+
+#include <errno.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "queue/envelope_arena.h"
+
+#define RECORD_VERSION     1
+#define RECORD_HEAD_BYTES  5
+#define NESTED_LENGTH_MAX  ((1u << 21) - 1)
+#define NESTED_LENGTH_SIZE 3
+
+struct field {
+	bool is_text;
+	uint8_t width; /* 0: not a member of this struct */
+	uint16_t offset;
+};
+
+#define NUMBER(type, member)                                                             \
+	{                                                                                \
+		false, sizeof(((struct type *)0)->member), offsetof(struct type, member) \
+	}
+#define TEXT(type, member)                                          \
+	{                                                           \
+		true, sizeof(char *), offsetof(struct type, member) \
+	}
+
+#define FIELD_RECIPIENT 19
+#define FIELD_ATTEMPT   20
+
+static const struct field envelope_fields[] = {
+	[1] = NUMBER(envelope, body_id),
+	[2] = NUMBER(envelope, revision),
+	[3] = NUMBER(envelope, flags),
+	[4] = NUMBER(envelope, size_bytes),
+	[5] = NUMBER(envelope, checksum),
+	[6] = NUMBER(envelope, chunk_count),
+	[7] = NUMBER(envelope, received_unix_ms),
+	[8] = NUMBER(envelope, stopped_ms),
+	[9] = NUMBER(envelope, expiry_seen_unix_ms),
+	[10] = NUMBER(envelope, lane),
+	[11] = NUMBER(envelope, bucket),
+	[12] = TEXT(envelope, reverse_path),
+	[13] = TEXT(envelope, client),
+	[14] = TEXT(envelope, helo),
+	[15] = TEXT(envelope, listener),
+	[16] = TEXT(envelope, account),
+	[17] = TEXT(envelope, grant),
+	[18] = TEXT(envelope, quirks),
+};
+
+static const struct field recipient_fields[] = {
+	[1] = TEXT(recipient, address),
+	[2] = NUMBER(recipient, state),
+	[3] = NUMBER(recipient, verdict),
+	[4] = NUMBER(recipient, score),
+	[5] = TEXT(recipient, threat),
+	[6] = NUMBER(recipient, upstream),
+	[7] = NUMBER(recipient, attempts),
+	[8] = NUMBER(recipient, unknowns),
+	[9] = NUMBER(recipient, due_unix_ms),
+	[10] = NUMBER(recipient, held_unix_ms),
+	[11] = TEXT(recipient, host),
+	[12] = TEXT(recipient, reason),
+	[13] = TEXT(recipient, status),
+};
+
+static const struct field attempt_fields[] = {
+	[1] = NUMBER(attempt, first_unix_ms),
+	[2] = NUMBER(attempt, last_unix_ms),
+	[3] = NUMBER(attempt, times),
+	[4] = TEXT(attempt, host),
+	[5] = TEXT(attempt, what),
+};
+
+struct layout {
+	const struct field *fields;
+	size_t count;
+};
+
+#define LAYOUT(table)                                     \
+	{                                                 \
+		table, sizeof(table) / sizeof((table)[0]) \
+	}
+static const struct layout envelope_layout = LAYOUT(envelope_fields);
+static const struct layout recipient_layout = LAYOUT(recipient_fields);
+static const struct layout attempt_layout = LAYOUT(attempt_fields);
+
+/* ---- encode ---- */
+
+static bool put_head(struct bytes *out, unsigned number, size_t size)
+{
+	uint8_t head[8] = {(uint8_t)number};
+	size_t used = 1;
+
+	if (size > UINT32_MAX)
+		return false;
+	while (size > 0x7f) {
+		head[used++] = (uint8_t)(size | 0x80);
+		size >>= 7;
+	}
+	head[used++] = (uint8_t)size;
+	return bytes_append(out, head, used);
+}
+
+static uint64_t read_member(const void *member, size_t width)
+{
+	switch (width) {
+	case 1:
+		return *(const uint8_t *)member;
+	case 2:
+		return *(const uint16_t *)member;
+	case 4:
+		return *(const uint32_t *)member;
+	default:
+		return *(const uint64_t *)member;
+	}
+}
+
+static bool put_number(struct bytes *out, unsigned number, uint64_t value)
+{
+	uint8_t digits[8];
+	size_t i, size = 0;
+
+	for (i = 0; i < 8; i++)
+		if (size > 0 || (value >> (56 - 8 * i)) != 0)
+			digits[size++] = (uint8_t)(value >> (56 - 8 * i));
+	if (size == 0)
+		return true;
+	return put_head(out, number, size) && bytes_append(out, digits, size);
+}
+
+static bool put_members(struct bytes *out, const struct layout *layout, const void *from)
+{
+	const struct field *field;
+	const char *text;
+	unsigned number;
+	bool done = true;
+
+	for (number = 1; number < layout->count && done; number++) {
+		field = &layout->fields[number];
+		if (field->is_text) {
+			text = *(const char *const *)(const void *)((const char *)from +
+								    field->offset);
+			if (text != NULL)
+				done = put_head(out, number, strlen(text)) &&
+				       bytes_append_text(out, text);
+		} else {
+			done = put_number(out, number,
+				read_member((const char *)from + field->offset, field->width));
+		}
+	}
+	return done;
+}
+
+/* The length is not known before: it stands in three bytes, LEB128 with leading zeros. */
+static bool put_nested(
+	struct bytes *out, unsigned number, const struct layout *layout, const void *from)
+{
+	uint8_t head[1 + NESTED_LENGTH_SIZE] = {(uint8_t)number};
+	size_t start = out->size, size;
+
+	if (!bytes_append(out, head, sizeof(head)) || !put_members(out, layout, from))
+		return false;
+	size = out->size - start - sizeof(head);
+	if (size > NESTED_LENGTH_MAX)
+		return false;
+	out->data[start + 1] = (uint8_t)(size | 0x80);
+	out->data[start + 2] = (uint8_t)(size >> 7 | 0x80);
+	out->data[start + 3] = (uint8_t)(size >> 14);
+	return true;
+}
+
+static void seal(uint64_t id, uint8_t *record, size_t size)
+{
+	uint64_t sum =
+		XXH3_64bits_withSeed(record + RECORD_HEAD_BYTES, size - RECORD_HEAD_BYTES, id);
+	size_t i;
+
+	record[0] = RECORD_VERSION;
+	for (i = 0; i < 4; i++)
+		record[1 + i] = (uint8_t)(sum >> (24 - 8 * i));
+}
+
+bool envelope_encode(const struct envelope *envelope, struct bytes *out)
+{
+	static const uint8_t no_head[RECORD_HEAD_BYTES];
+	size_t start = out->size, i;
+	bool done;
+
+	done = bytes_append(out, no_head, sizeof(no_head)) &&
+	       put_members(out, &envelope_layout, envelope);
+	for (i = 0; i < envelope->recipient_count && done; i++)
+		done = put_nested(
+			out, FIELD_RECIPIENT, &recipient_layout, &envelope->recipients[i]);
+	for (i = 0; i < envelope->history_count && done; i++)
+		done = put_nested(out, FIELD_ATTEMPT, &attempt_layout, &envelope->history[i]);
+	if (!done) {
+		out->size = start;
+		return false;
+	}
+	seal(envelope->id, out->data + start, out->size - start);
+	return true;
+}
+
+/* ---- decode ---- */
+
+struct span {
+	const uint8_t *at, *end;
+};
+
+/* 1: a field; 0: none left; -1: cut off. */
+static int next_field(struct span *span, unsigned *number, struct span *value)
+{
+	uint64_t size = 0;
+	unsigned shift = 0;
+	uint8_t byte;
+
+	if (span->at == span->end)
+		return 0;
+	*number = *span->at++;
+	do {
+		if (span->at == span->end || shift > 28)
+			return -1;
+		byte = *span->at++;
+		size |= (uint64_t)(byte & 0x7f) << shift;
+		shift += 7;
+	} while (byte & 0x80);
+	if (size > (uint64_t)(span->end - span->at))
+		return -1;
+	*value = (struct span){span->at, span->at + size};
+	span->at += size;
+	return 1;
+}
+
+static int write_number(struct span value, void *member, size_t width)
+{
+	uint64_t number = 0;
+
+	if ((size_t)(value.end - value.at) > width)
+		return -1;
+	while (value.at < value.end)
+		number = number << 8 | *value.at++;
+	switch (width) {
+	case 1:
+		*(uint8_t *)member = (uint8_t)number;
+		break;
+	case 2:
+		*(uint16_t *)member = (uint16_t)number;
+		break;
+	case 4:
+		*(uint32_t *)member = (uint32_t)number;
+		break;
+	default:
+		*(uint64_t *)member = number;
+	}
+	return 0;
+}
+
+static int take_member(struct envelope *envelope, const struct layout *layout, unsigned number,
+	struct span value, void *to)
+{
+	const struct field *field;
+	const char *text;
+
+	if (number >= layout->count || layout->fields[number].width == 0)
+		return 0; /* a later version's */
+	field = &layout->fields[number];
+	if (!field->is_text)
+		return write_number(value, (char *)to + field->offset, field->width) == 0
+			       ? 0
+			       : -EBADMSG;
+	text = envelope_text_sized(envelope, value.at, (size_t)(value.end - value.at));
+	if (text == NULL)
+		return -ENOMEM;
+	*(const char **)(void *)((char *)to + field->offset) = text;
+	return 0;
+}
+
+static int take_nested(
+	struct envelope *envelope, const struct layout *layout, struct span span, void *to)
+{
+	struct span value;
+	unsigned number;
+	int found, rc;
+
+	while ((found = next_field(&span, &number, &value)) > 0) {
+		rc = take_member(envelope, layout, number, value, to);
+		if (rc < 0)
+			return rc;
+	}
+	return found < 0 ? -EBADMSG : 0;
+}
+
+static int take_fields(struct envelope *envelope, struct span span)
+{
+	size_t recipients = 0;
+	struct span value;
+	unsigned number;
+	int rc = 0;
+
+	while (rc == 0 && next_field(&span, &number, &value) > 0) {
+		if (number == FIELD_RECIPIENT) {
+			rc = take_nested(envelope, &recipient_layout, value,
+				&envelope->recipients[recipients++]);
+		} else if (number == FIELD_ATTEMPT) {
+			if (envelope->history_count == ENVELOPE_HISTORY_MAX)
+				continue;
+			rc = take_nested(envelope, &attempt_layout, value,
+				&envelope->history[envelope->history_count++]);
+		} else {
+			rc = take_member(envelope, &envelope_layout, number, value, envelope);
+		}
+	}
+	return rc;
+}
+
+/* The checksum tells damage; this tells a record that no code of ours can have meant. */
+static bool is_sound(const struct envelope *envelope)
+{
+	const struct recipient *recipient;
+	size_t i;
+
+	if (envelope->reverse_path == NULL || (unsigned)envelope->lane >= LANE_COUNT)
+		return false;
+	for (i = 0; i < envelope->recipient_count; i++) {
+		recipient = &envelope->recipients[i];
+		if (recipient->address == NULL || recipient->state < RECIPIENT_SCANNING ||
+			(unsigned)recipient->state >= RECIPIENT_STATE_COUNT)
+			return false;
+	}
+	return true;
+}
+
+static bool is_whole(uint64_t id, const uint8_t *record, size_t size)
+{
+	uint64_t sum;
+
+	if (size < RECORD_HEAD_BYTES || record[0] == 0 || record[0] > RECORD_VERSION)
+		return false;
+	sum = XXH3_64bits_withSeed(record + RECORD_HEAD_BYTES, size - RECORD_HEAD_BYTES, id);
+	return record[1] == (uint8_t)(sum >> 24) && record[2] == (uint8_t)(sum >> 16) &&
+	       record[3] == (uint8_t)(sum >> 8) && record[4] == (uint8_t)sum;
+}
+
+int envelope_decode(uint64_t id, const void *record, size_t size, struct envelope **out)
+{
+	const uint8_t *bytes = record;
+	size_t recipients = 0, attempts = 0;
+	struct envelope *envelope;
+	struct span span, value;
+	unsigned number;
+	int found, rc;
+
+	if (!is_whole(id, bytes, size))
+		return -EBADMSG;
+	span = (struct span){bytes + RECORD_HEAD_BYTES, bytes + size};
+	while ((found = next_field(&span, &number, &value)) > 0) {
+		recipients += number == FIELD_RECIPIENT;
+		attempts += number == FIELD_ATTEMPT;
+	}
+	if (found < 0)
+		return -EBADMSG;
+	/* A text's end takes no more than its field's head took: the record's size is room enough. */
+	envelope = envelope_new_with_room(
+		recipients, size + (attempts > 0 ? ENVELOPE_HISTORY_ROOM : 0));
+	if (envelope == NULL)
+		return -ENOMEM;
+	envelope->id = id;
+	if (attempts > 0)
+		envelope->history = envelope_history_new(envelope); /* there is room */
+	rc = take_fields(envelope, (struct span){bytes + RECORD_HEAD_BYTES, bytes + size});
+	if (rc == 0 && !is_sound(envelope))
+		rc = -EBADMSG;
+	if (rc < 0)
+		envelope_close(&envelope);
+	else
+		*out = envelope;
+	return rc;
+}
