@@ -26,9 +26,11 @@ struct text {
 	uint32_t piece_count; /* made so far, those taken off too */
 	uint64_t size_bytes; /* appended so far */
 	size_t held_bytes; /* in memory now */
-	void *checksum_state; /* XXH3 stream, once there is more than one piece */
+	void *checksum_state; /* XXH3 stream, once a piece is full */
+	uint64_t checked_bytes; /* what the stream has had */
 };
 
+/* False without memory; the text is then of no use but to be freed. */
 bool text_append(struct text *text, const void *from, size_t size)
 	__attribute__((warn_unused_result));
 

@@ -1,0 +1,79 @@
+#include "queue/id.h"
+
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct id_source {
+	const struct clock *clock;
+	_Atomic uint64_t last;
+};
+
+struct id_source *id_source_open(const struct clock *clock, uint64_t last_id)
+{
+	struct id_source *source = calloc(1, sizeof(*source));
+
+	if (source == NULL)
+		return NULL;
+	source->clock = clock;
+	atomic_init(&source->last, last_id);
+	return source;
+}
+
+void id_source_close(struct id_source **source)
+{
+	if (source == NULL)
+		return;
+	free(*source);
+	*source = NULL;
+}
+
+/* Relaxed: the number itself is all that the threads share. */
+uint64_t id_next(struct id_source *source)
+{
+	uint64_t now = clock_unix_us(source->clock);
+	uint64_t last = atomic_load_explicit(&source->last, memory_order_relaxed);
+	uint64_t id;
+
+	do {
+		id = now > last ? now : last + 1;
+	} while (!atomic_compare_exchange_weak_explicit(
+		&source->last, &last, id, memory_order_relaxed, memory_order_relaxed));
+	return id;
+}
+
+char *id_format(uint64_t id, char *out)
+{
+	snprintf(out, ID_TEXT_SIZE, "%014" PRIX64, id);
+	return out;
+}
+
+static int digit_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return -1;
+}
+
+int id_parse(const char *text, uint64_t *id)
+{
+	uint64_t value = 0;
+	size_t i;
+
+	for (i = 0; text[i] != '\0'; i++) {
+		int digit = digit_value(text[i]);
+
+		if (digit < 0 || i == 16)
+			return -1;
+		value = value << 4 | (uint64_t)digit;
+	}
+	if (i == 0)
+		return -1;
+	*id = value;
+	return 0;
+}
