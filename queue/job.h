@@ -19,6 +19,15 @@
 
 #define JOB_REPLY_SIZE 512
 
+/*
+ * What became of one recipient that was tried:
+ *   ACCEPTED   upstream has the message for it (2xx to the final dot): delivered.
+ *   FAIL       final; delivery has put its bounce in `bounces`. A 5xx for the whole message is told here too, for each.
+ *   DEFER      charged.
+ *   SPLIT      to be tried again at once, free.
+ *   UNCHANGED  goes the way of the message: as the job's stage and class say. So does one that is not listed.
+ * One job may be several transactions: some recipients ACCEPTED, while stage and class tell of a later failure.
+ */
 struct job_recipient {
 	size_t index; /* in the envelope's recipients */
 	enum recipient_effect effect;
