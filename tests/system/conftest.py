@@ -344,3 +344,21 @@ def make_relay(folder):
 @pytest.fixture
 def relay(make_relay, upstream):
     return make_relay(upstream.port)
+
+
+@pytest.fixture
+def postfix_tools():
+    """postfix_tools("smtp-source", argument, …) runs a tool of Debian's Postfix, unpacked below the build."""
+    place = ROOT / "build" / "postfix"
+    subprocess.run([ROOT / ".ci" / "postfix", place], check=True)
+    (place / "tool").mkdir(exist_ok=True)
+    (place / "tool" / "main.cf").write_text("inet_protocols = ipv4\nmyhostname = source.example\ncompatibility_level = 3.6\n")
+
+    def run(tool, *arguments):
+        environment = {**os.environ, "LD_LIBRARY_PATH": str(place / "usr/lib/postfix"), "MAIL_CONFIG": str(place / "tool")}
+        done = subprocess.run([place / "usr/sbin" / tool, *arguments], env=environment, capture_output=True, text=True,
+                              timeout=10 * PATIENCE, check=False)
+        assert done.returncode == 0 and not done.stderr, done.stderr
+        return done.stdout
+
+    return run
