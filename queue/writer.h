@@ -6,17 +6,24 @@
  *      inbox has room; a full inbox is a bug and panics.
  *   2. The writer takes all that waits, bounded by WRITER_GROUP_MAX requests and WRITER_GROUP_BYTES bytes (of text
  *      written and of pages freed), into one batch. It never waits for more.
- *   3. Each request runs in the batch. One that fails by itself (-ENOENT, -EEXIST, its own refusal) gets that result
- *      and leaves no trace; the others go on.
- *   4. One durable commit. Then every request goes back to its owner's mailbox with its result.
- *   5. A failed commit is *unknown*. The writer keeps all answers back, reopens the store, makes one further durable
+ *   3. Each request runs in the batch. One that fails by itself (-ENOENT, -EEXIST, -EBADMSG, its own refusal) is found out
+ *      before it writes anything, gets that result and leaves no trace; the others go on. One that fails after it began
+ *      to write (map or disk full, no memory) takes the batch with it: the batch is aborted and its requests are done
+ *      again one by one, each in a batch of its own, so that only those that cannot be done get the error. -ENOSPC there
+ *      shuts the door for new mail first (6), so that the room that is left goes to outcomes and deletes.
+ *   4. One durable commit. Then every request goes back to its owner's mailbox with its result. A commit that is known
+ *      not to be stored (-ENOSPC, -ENOMEM) is done again one by one, like 3.
+ *   5. A failed commit (-EIO) is *unknown*. The writer keeps all answers back, reopens the store, makes one further durable
  *      commit succeed (trying again, with waits, as long as it takes), then looks each request up: what is stored is
- *      answered 0, what is absent is done again. Where the store cannot be made to work within WRITER_HEAL_MS, the
- *      requests are answered -EIO (sessions close without a reply: it is not known whether the mail is stored) and new mail
- *      is refused until a durable commit has succeeded.
- *   6. When the map or the disk is over the watermark, new mail (WRITER_ADD and WRITER_APPEND of sessions) is answered
- *      -ENOSPC and writer_is_full says so; outcomes, deletes and bounces still go, until the reserve is gone too.
+ *      answered 0, what is absent is done again, one by one. Where the store cannot be made to work within
+ *      WRITER_HEAL_MS, the requests are answered -EIO (sessions close without a reply: it is not known whether the mail
+ *      is stored; new mail that no commit was tried with gets -ENOSPC), and new mail is refused until a durable commit
+ *      has succeeded. -EIO before the commit is healed in the same way; then all are done again.
+ *   6. When the map or the disk is over the watermark (writer_room.c), new mail (WRITER_ADD and WRITER_APPEND of sessions)
+ *      is answered -ENOSPC and writer_is_full says so; outcomes, deletes and bounces still go, until the reserve is gone
+ *      too: then what would add a message of our own is answered -ENOSPC, and outcomes and deletes are still tried.
  *   7. After a commit that made work due, the scheduler's mailbox is nudged.
+ *   8. Texts that are dropped go in small steps behind each group, a batch a step, so that a big one delays nobody.
  *
  * Threads: writer_submit, writer_is_full from any; writer_step by the writer's thread, or by a test without one.
  * Owner: a submitted request is the writer's until its letter is read again; it never frees what a request holds, so a
@@ -41,14 +48,14 @@
 enum writer_verb {
 	WRITER_APPEND, /* pieces of a text that still arrives */
 	WRITER_ADD, /* a message: its last pieces and its envelope */
-	WRITER_DROP, /* the text of a message that will not come (its client went away); swept in small steps */
+	WRITER_DROP, /* the text of a message that will not come (its client went away); swept in small steps. -EEXIST: the message came after all */
 	WRITER_CHANGE, /* a change of an envelope, and messages that it brings into being */
-	WRITER_CALL, /* something that must run on the writer's thread, outside a batch */
+	WRITER_CALL, /* something that must run on the writer's thread, outside a batch. -ECANCELED: the writer is stopping; -EIO: the store is broken */
 };
 
 /*
- * Changes the envelope in place. 0: store it (or remove the message when all recipients are final); 1: nothing to do;
- * negative: refuse, the request's result. It may run twice for one request (step 5), each time on the stored record.
+ * Changes the envelope in place. 0: store it (or remove the message when all recipients are final); 1: nothing to do, and
+ * nothing is added with it (result 0); negative: refuse, the request's result. It may run twice for one request (step 5), each time on the stored record.
  */
 typedef int writer_change_fn(struct envelope *envelope, void *argument);
 typedef int writer_call_fn(struct store *store, void *argument);
@@ -66,12 +73,13 @@ struct writer_request {
 	writer_call_fn *call;
 	void *argument;
 	struct writer_request *next; /* writer's: the group */
-	uint32_t expected_revision; /* writer's */
+	uint32_t expected_revision; /* writer's: the one that the change gives */
+	bool wrote; /* writer's: it has changed something in the batch */
 };
 
 struct writer;
 
-/* `work` is nudged when there may be new work for the scheduler. `capacity` is the sum of all credits. */
+/* `work` is nudged when there may be new work for the scheduler; NULL: nobody. `capacity` is the sum of all credits. */
 struct writer *writer_open(
 	struct store *store, const struct clock *clock, size_t capacity, struct mailbox *work);
 void writer_close(struct writer **writer);
@@ -80,7 +88,7 @@ int writer_start(struct writer *writer, struct reason *reason);
 void writer_stop(struct writer *writer); /* after all that was submitted is done */
 
 void writer_submit(struct writer *writer, struct writer_request *request);
-/* One group. Returns how many requests it took; 0: nothing waits. */
+/* One group. Returns how many requests it moved on; 0: nothing waits, or the store must be waited for (step 5). */
 size_t writer_step(struct writer *writer);
 
 /* No new mail is taken now. */

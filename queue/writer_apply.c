@@ -1,0 +1,244 @@
+#include <errno.h>
+#include <stdlib.h>
+
+#include "core/bytes.h"
+#include "queue/writer_parts.h"
+
+/* What a step of a drop takes off: 1 MB of pages freed, well within a group. */
+#define DROP_STEP_PIECES 16
+
+/* The revision that a change which removes the message is known by; a stored envelope that was changed has 1 at least. */
+#define REVISION_REMOVED 0
+
+bool writer_brings_new_mail(const struct writer_request *request)
+{
+	return request->verb == WRITER_APPEND ||
+	       (request->verb == WRITER_ADD &&
+		       (request->message->envelope->flags & ENVELOPE_LOCAL) == 0);
+}
+
+static bool brings_own_mail(const struct writer_request *request)
+{
+	return request->message != NULL && !writer_brings_new_mail(request);
+}
+
+static bool has_room(const struct writer *writer, const struct writer_request *request)
+{
+	if (writer_brings_new_mail(request))
+		return !writer->room.shut;
+	return !brings_own_mail(request) || !writer->room.over_reserve;
+}
+
+static int append_pieces(
+	struct store_batch *batch, uint64_t body_id, const struct text_piece *piece, size_t *bytes)
+{
+	for (; piece != NULL; piece = piece->next) {
+		int rc = store_append(batch, body_id, piece->sequence, piece->data, piece->size);
+
+		if (rc < 0)
+			return rc;
+		*bytes += piece->size;
+	}
+	return 0;
+}
+
+static int apply_append(struct store_batch *batch, struct writer_request *request, size_t *bytes)
+{
+	request->wrote = true;
+	return append_pieces(batch, request->id, request->pieces, bytes);
+}
+
+/* The envelope goes first: a taken id is refused by that very write, before there is a trace of the message. */
+static int apply_add(struct store_batch *batch, struct writer_request *request, size_t *bytes)
+{
+	const struct message *message = request->message;
+	int rc = store_add(batch, message->envelope);
+
+	if (rc == -EEXIST) {
+		request->result = rc;
+		return 0;
+	}
+	if (rc < 0)
+		return rc;
+	request->wrote = true;
+	return append_pieces(batch, message->envelope->body_id, message->pieces, bytes);
+}
+
+static int add_messages(struct store_batch *batch, const struct message *message, size_t *bytes)
+{
+	for (; message != NULL; message = message->next) {
+		int rc = store_add(batch, message->envelope);
+
+		if (rc == 0)
+			rc = append_pieces(
+				batch, message->envelope->body_id, message->pieces, bytes);
+		if (rc < 0)
+			return rc;
+		*bytes += WRITER_REQUEST_BYTES;
+	}
+	return 0;
+}
+
+static int store_changed(struct store_batch *batch, struct writer_request *request,
+	const struct envelope *before, struct envelope *after, size_t *bytes)
+{
+	if (envelope_is_done(after)) {
+		request->expected_revision = REVISION_REMOVED;
+		*bytes += before->size_bytes;
+		return store_remove(batch, before);
+	}
+	after->revision = before->revision + 1;
+	if (after->revision == REVISION_REMOVED)
+		after->revision++;
+	request->expected_revision = after->revision;
+	return store_change(batch, before, after);
+}
+
+/* Asks for the change. 0: to be stored; 1: the request ends here without a trace; -EIO: the store cannot be read. */
+static int ask_change(struct store_batch *batch, struct writer_request *request,
+	struct envelope **before, struct envelope **after)
+{
+	int rc = store_get(batch, request->id, before);
+
+	if (rc == 0)
+		rc = store_get(batch, request->id, after);
+	if (rc == -EIO)
+		return rc;
+	if (rc == 0)
+		rc = request->change(*after, request->argument);
+	if (rc < 0)
+		request->result = rc;
+	return rc != 0;
+}
+
+static int apply_change(struct store_batch *batch, struct writer_request *request, size_t *bytes)
+{
+	struct envelope *before = NULL, *after = NULL;
+	int rc = ask_change(batch, request, &before, &after);
+
+	if (rc == 0) {
+		request->wrote = true;
+		rc = add_messages(batch, request->message, bytes);
+		if (rc == 0)
+			rc = store_changed(batch, request, before, after, bytes);
+	}
+	envelope_close(&before);
+	envelope_close(&after);
+	return rc < 0 ? rc : 0;
+}
+
+int writer_apply(struct writer *writer, struct store_batch *batch, struct writer_request *request,
+	size_t *bytes)
+{
+	request->result = 0;
+	request->wrote = false;
+	*bytes += WRITER_REQUEST_BYTES;
+	if (!has_room(writer, request)) {
+		request->result = -ENOSPC;
+		return 0;
+	}
+	switch (request->verb) {
+	case WRITER_APPEND:
+		return apply_append(batch, request, bytes);
+	case WRITER_ADD:
+		return apply_add(batch, request, bytes);
+	case WRITER_CHANGE:
+		return apply_change(batch, request, bytes);
+	case WRITER_DROP:
+	case WRITER_CALL:
+		break; /* have their own way */
+	}
+	return 0;
+}
+
+/* A text whose message is there after all (its commit was unknown, and the client went away) belongs to it. */
+int writer_apply_drop(struct store_batch *batch, struct writer_request *request)
+{
+	struct envelope *envelope = NULL;
+	ssize_t count;
+	int rc = store_get(batch, request->id, &envelope);
+
+	envelope_close(&envelope);
+	request->wrote = false;
+	request->result = 0;
+	if (rc == 0 || rc == -EBADMSG) {
+		request->result = -EEXIST;
+		return 1;
+	}
+	if (rc != -ENOENT)
+		return rc;
+	count = store_drop_text(batch, request->id, DROP_STEP_PIECES);
+	if (count < 0)
+		return (int)count;
+	request->wrote = count > 0;
+	return count < DROP_STEP_PIECES;
+}
+
+static int look_up_envelope(struct writer *writer, uint64_t id, uint32_t *revision)
+{
+	struct envelope *envelope = NULL;
+	int rc = store_view_get(writer->view, id, &envelope);
+
+	if (rc == 0)
+		*revision = envelope->revision;
+	envelope_close(&envelope);
+	return rc == 0 ? 1 : rc == -ENOENT ? 0 : rc;
+}
+
+static int look_up_pieces(struct writer *writer, uint64_t body_id, const struct text_piece *piece)
+{
+	uint8_t *bytes = malloc(STORE_PIECE_BYTES);
+	int found = bytes != NULL ? 1 : -ENOMEM;
+
+	for (; found == 1 && piece != NULL; piece = piece->next) {
+		ssize_t size = store_view_piece(writer->view, body_id, piece->sequence, bytes);
+
+		if (size == -ENOENT)
+			found = 0;
+		else if (size < 0)
+			found = (int)size;
+	}
+	free(bytes);
+	return found;
+}
+
+/*
+ * Only the writer changes the store, and the change found its message there when it ran: if the message is gone, or has come
+ * to the expected revision or past it (by a later request of the same batch), the change is stored.
+ */
+static int look_up_change(struct writer *writer, const struct writer_request *request)
+{
+	uint32_t revision = 0;
+	int found = look_up_envelope(writer, request->id, &revision);
+
+	if (found < 0)
+		return found;
+	if (found == 1 && (request->expected_revision == REVISION_REMOVED ||
+				  revision < request->expected_revision))
+		return 0;
+	for (const struct message *message = request->message; message != NULL;
+		message = message->next) {
+		found = look_up_envelope(writer, message->envelope->id, &revision);
+		if (found != 1)
+			return found;
+	}
+	return 1;
+}
+
+int writer_look_up(struct writer *writer, const struct writer_request *request)
+{
+	uint32_t revision;
+
+	switch (request->verb) {
+	case WRITER_APPEND:
+		return look_up_pieces(writer, request->id, request->pieces);
+	case WRITER_ADD:
+		return look_up_envelope(writer, request->message->envelope->id, &revision);
+	case WRITER_CHANGE:
+		return look_up_change(writer, request);
+	case WRITER_DROP:
+	case WRITER_CALL:
+		break;
+	}
+	return 0;
+}

@@ -1,0 +1,219 @@
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "core/log.h"
+#include "queue/writer_parts.h"
+
+#define WAIT_FIRST_MS       10
+#define WAIT_MAX_MS         1000
+#define BROKEN_TRY_EVERY_MS 1000
+
+/* No message has this id: its text is the mark that is committed to see whether commits are durable again. */
+#define MARK_ID 0
+
+static int64_t next_wait(struct writer_heal *heal)
+{
+	int64_t wait = heal->wait_ms;
+
+	heal->wait_ms = wait * 2 < WAIT_MAX_MS ? wait * 2 : WAIT_MAX_MS;
+	return wait;
+}
+
+void writer_heal_begin(struct writer *writer, size_t tried, bool committed)
+{
+	struct writer_heal *heal = &writer->heal;
+	int64_t now = clock_mono_ms(writer->clock);
+
+	heal->state = WRITER_HEALING;
+	heal->unknown_count = committed ? tried : 0;
+	writer->alone_count = tried;
+	if (heal->until_mono_ms != 0) {
+		/* it was healed, and failed again before anything was stored */
+		heal->next_mono_ms = now + next_wait(heal);
+		return;
+	}
+	heal->since_mono_ms = now;
+	heal->until_mono_ms = now + WRITER_HEAL_MS;
+	heal->next_mono_ms = now;
+	heal->wait_ms = WAIT_FIRST_MS;
+}
+
+void writer_heal_over(struct writer *writer)
+{
+	writer->heal.until_mono_ms = 0;
+}
+
+static int commit_mark(struct store *store, bool present)
+{
+	struct store_batch *batch = NULL;
+	ssize_t rc = store_begin(store, &batch);
+
+	if (rc < 0)
+		return (int)rc;
+	rc = store_drop_text(batch, MARK_ID, 1);
+	if (rc >= 0 && present)
+		rc = store_append(batch, MARK_ID, 0, "", 1);
+	if (rc < 0) {
+		store_abort(&batch);
+		return (int)rc;
+	}
+	return store_commit(&batch);
+}
+
+/* The further commit that says that the disk keeps again what it is given, and what it held before with it. */
+static int make_durable(struct writer *writer)
+{
+	struct reason *reason = &writer->heal.reason;
+	int rc;
+
+	if (store_reopen(writer->store, reason) < 0)
+		return -EIO;
+	rc = commit_mark(writer->store, true);
+	if (rc == 0)
+		rc = commit_mark(writer->store, false);
+	if (rc < 0)
+		reason_set(reason, "a commit to try the store failed: %s", strerrorname_np(-rc));
+	return rc;
+}
+
+static void healed(struct writer *writer)
+{
+	struct writer_heal *heal = &writer->heal;
+
+	log_event(LOG_NOTICE, "store_healed", "after_ms=%" PRId64,
+		clock_mono_ms(writer->clock) - heal->since_mono_ms);
+	heal->state = WRITER_WORKING;
+	heal->given_up = false;
+	heal->unknown_count = 0;
+	writer->room.looked = false;
+}
+
+/* Which of the group are stored. False: it cannot be told now. */
+static bool look_up_group(struct writer *writer, bool *stored)
+{
+	for (size_t i = 0; i < writer->group_count; i++) {
+		const struct writer_request *request = writer->group[i];
+		int found = 0;
+
+		if (i < writer->heal.unknown_count && request->wrote)
+			found = writer_look_up(writer, request);
+		if (found < 0) {
+			reason_set(&writer->heal.reason, "a look-up failed: %s",
+				strerrorname_np(-found));
+			return false;
+		}
+		stored[i] = found == 1;
+	}
+	return true;
+}
+
+/* Answers what is stored, and what has been tried for too long; the rest stays in the group, to be done again alone. */
+static void settle_group(struct writer *writer, const bool *stored)
+{
+	bool too_late = clock_mono_ms(writer->clock) >= writer->heal.until_mono_ms;
+	size_t tried = writer->alone_count, kept = 0;
+
+	for (size_t i = 0; i < writer->group_count; i++) {
+		struct writer_request *request = writer->group[i];
+
+		if (stored[i] || (too_late && i < tried)) {
+			request->result = stored[i] ? 0 : -EIO;
+			writer_answer(request);
+			if (i < tried)
+				writer->alone_count--;
+		} else {
+			writer->group[kept++] = request;
+		}
+	}
+	writer->group_count = kept;
+	writer_nudge(writer);
+}
+
+/* What was never given to a commit is not in the store, so that new mail can be refused for good; the rest is unknown. */
+static void give_up(struct writer *writer)
+{
+	struct writer_heal *heal = &writer->heal;
+
+	log_event(LOG_ERROR, "store_broken", "requests=%zu reason=\"%s\"", writer->group_count,
+		heal->reason.text);
+	for (size_t i = 0; i < writer->group_count; i++) {
+		struct writer_request *request = writer->group[i];
+		bool unknown = i < heal->unknown_count && request->wrote;
+
+		request->result = !unknown && writer_brings_new_mail(request) ? -ENOSPC : -EIO;
+	}
+	heal->state = WRITER_BROKEN;
+	heal->given_up = true;
+	heal->unknown_count = 0;
+	heal->until_mono_ms = 0;
+	heal->next_mono_ms = clock_mono_ms(writer->clock) + BROKEN_TRY_EVERY_MS;
+	writer_room_look(writer); /* before the answers: who asks then finds it shut */
+	writer_answer_first(writer, writer->group_count);
+}
+
+static size_t heal_group(struct writer *writer)
+{
+	struct writer_heal *heal = &writer->heal;
+	bool stored[WRITER_GROUP_MAX];
+	size_t count = writer->group_count;
+
+	if (make_durable(writer) == 0 && look_up_group(writer, stored)) {
+		settle_group(writer, stored);
+		healed(writer);
+		return count;
+	}
+	if (clock_mono_ms(writer->clock) >= heal->until_mono_ms) {
+		give_up(writer);
+		return count;
+	}
+	heal->next_mono_ms = clock_mono_ms(writer->clock) + next_wait(heal);
+	return 0;
+}
+
+/* New mail is refused, nothing of it is in the store; what has to be stored waits for another round of healing. */
+static size_t take_while_broken(struct writer *writer)
+{
+	int64_t now = clock_mono_ms(writer->clock);
+	size_t kept = 0, answered = 0;
+
+	writer_take(writer);
+	for (size_t i = 0; i < writer->group_count; i++) {
+		struct writer_request *request = writer->group[i];
+
+		if (writer_brings_new_mail(request) || request->verb == WRITER_CALL) {
+			request->result = request->verb == WRITER_CALL ? -EIO : -ENOSPC;
+			writer_answer(request);
+			answered++;
+		} else {
+			writer->group[kept++] = request;
+		}
+	}
+	writer->group_count = kept;
+	if (writer_is_stopping(writer))
+		writer_answer_drops(writer, -EIO);
+	if (kept > 0) {
+		writer_heal_begin(writer, 0, false);
+		if (writer_is_stopping(writer))
+			writer->heal.until_mono_ms = now;
+	}
+	return answered;
+}
+
+size_t writer_heal_step(struct writer *writer)
+{
+	struct writer_heal *heal = &writer->heal;
+	int64_t now = clock_mono_ms(writer->clock);
+
+	if (heal->state == WRITER_BROKEN) {
+		if (now < heal->next_mono_ms)
+			return take_while_broken(writer);
+		heal->next_mono_ms = now + BROKEN_TRY_EVERY_MS;
+		if (make_durable(writer) < 0)
+			return take_while_broken(writer);
+		healed(writer);
+		writer_room_look(writer);
+		return 1;
+	}
+	return now < heal->next_mono_ms ? 0 : heal_group(writer);
+}
