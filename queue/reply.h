@@ -72,7 +72,11 @@ struct reply_effect {
 
 const struct reply_effect *reply_effect(enum reply_stage stage, enum reply_class class);
 
-/* `accepted`: how many recipients of this transaction were accepted before; `text` the reply's, after the code. */
+/*
+ * A reply that came; DROPPED and TIMED_OUT are said by who saw that none came. One that does not fit its stage (3xx, 250
+ * to DATA) is DROPPED. `accepted`: how many recipients of this transaction were accepted before; `text`: the reply's,
+ * after the code, or NULL.
+ */
 enum reply_class reply_classify(
 	enum reply_stage stage, int code, const char *text, unsigned accepted);
 
