@@ -1,0 +1,261 @@
+"""Signals, descriptors, and other things that happen to a process."""
+import os
+import re
+import resource
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+from conftest import BUILD, SANITIZED, TEXT, wait_until
+from test_durability import Load, check_all_arrived
+
+
+def test_sigterm_under_load_stops_cleanly_and_nothing_is_delivered_twice(make_relay, upstream):
+    relay = make_relay(upstream.port)
+    load = Load(relay.port)
+    time.sleep(1.5)
+    began = time.monotonic()
+    assert relay.stop() == 0
+    assert time.monotonic() - began < 30
+    load.stop()
+    relay.start()
+    relay.wait_empty(60)
+    arrived = check_all_arrived(load, upstream.texts())
+    twice = [key for key, bodies in arrived.items() if len(bodies) > 1]
+    assert not twice, f"{len(twice)} delivered twice"
+    assert all(refusal.startswith("421") for refusal in load.refused)
+
+
+@pytest.mark.parametrize("profile", ["standard", "fragile"])
+def test_idle_clients_at_the_stop(make_relay, upstream, profile):
+    relay = make_relay(upstream.port, profile=profile)
+    with relay.client() as client:
+        client.hello()
+        assert relay.stop() == 0
+        if profile == "standard":
+            client.expect(421)
+        assert client.is_closed()
+
+
+def test_a_transaction_in_flight_is_finished_at_the_stop(make_relay, upstream):
+    relay = make_relay(upstream.port)
+    with relay.client() as client:
+        client.hello()
+        client.command("MAIL FROM:<a@example.com>", 250)
+        client.command("RCPT TO:<b@example.org>", 250)
+        client.command("DATA", 354)
+        relay.process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        client.send(TEXT + b".\r\n")
+        client.expect(250)
+        assert relay.process.wait(30) == 0
+    relay.start()
+    upstream.wait_for(1)
+
+
+def test_a_second_sigterm_ends_at_once_and_loses_nothing(make_relay, upstream):
+    relay = make_relay(upstream.port)
+    upstream.busy("banner")
+    with relay.client() as client:
+        client.hello()
+        client.message(TEXT)
+        client.command("MAIL FROM:<a@example.com>", 250)
+        client.command("RCPT TO:<b@example.org>", 250)
+        client.command("DATA", 354)  # holds the first SIGTERM up
+        relay.process.send_signal(signal.SIGTERM)
+        relay.wait_log("event=stopping")
+        wait_until(lambda: relay.process.send_signal(signal.SIGTERM) or relay.process.poll() is not None, 5, "the end")
+    upstream.open()
+    relay.start()
+    upstream.wait_for(1)
+
+
+def test_sighup_storm_under_load_loses_nothing_and_leaks_nothing(make_relay, upstream):
+    relay = make_relay(upstream.port)
+    load = Load(relay.port, 4)
+
+    def open_files():
+        return len(os.listdir(f"/proc/{relay.process.pid}/fd"))
+    for _ in range(50):
+        relay.process.send_signal(signal.SIGHUP)
+        time.sleep(0.01)
+    before = open_files()
+    threads = len(os.listdir(f"/proc/{relay.process.pid}/task"))
+    for _ in range(300):
+        relay.process.send_signal(signal.SIGHUP)
+        time.sleep(0.01)
+    load.stop()
+    wait_until(lambda: open_files() <= before + 8, what="no descriptor leak")
+    assert len(os.listdir(f"/proc/{relay.process.pid}/task")) == threads
+    relay.wait_empty(60)
+    check_all_arrived(load, upstream.texts())
+    assert not load.refused
+
+
+def test_a_bad_reload_is_refused_and_the_old_configuration_stays(make_relay, upstream):
+    relay = make_relay(upstream.port)
+    good = relay.config.read_text()
+    for number, (bad, sign) in enumerate([("listen {", "brace"), (good.replace("max_size", "max_sise"), "max_size"),
+                                          (good[:len(good) // 2], ":"), ("\0\1\2", ":"), (good.replace("campus {", "other {"), "campus"),
+                                          (good.replace(str(relay.port), "1"), "restart")], 1):
+        relay.config.write_text(bad)
+        relay.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: relay.log().count("event=reload_failed") == number, what=f"refusal {number}")
+        assert sign in relay.log().splitlines()[-1].lower() or sign in relay.log(), relay.log()[-800:]
+        with relay.client() as client:
+            client.hello()
+            client.message(TEXT)
+    upstream.wait_for(6)
+    relay.config.write_text(good)
+
+
+def test_a_reload_changes_who_may_relay_and_where_mail_goes(make_relay, upstream, folder):
+    from conftest import Upstream
+    other = Upstream(folder)
+    try:
+        relay = make_relay(upstream.port)
+        relay.upstream_ports = [other.port]
+        relay.write_config(networks='"127.0.0.5/32"')
+        relay.process.send_signal(signal.SIGHUP)
+        relay.wait_log("event=reloaded")
+
+        def refused():
+            with relay.client() as client:
+                client.hello()
+                client.command("MAIL FROM:<a@example.com>", 250)
+                client.send("RCPT TO:<b@example.org>\r\n")
+                return client.reply()[0] == 550
+        wait_until(refused, what="the new rule")
+        with relay.client(source="127.0.0.5") as client:
+            client.hello()
+            client.message(TEXT)
+        other.wait_for(1)
+    finally:
+        other.close()
+
+
+def test_sigstop_for_a_while_brings_no_burst_of_timeouts(make_relay, upstream):
+    relay = make_relay(upstream.port)
+    with relay.client() as client:
+        client.hello()
+        relay.process.send_signal(signal.SIGSTOP)
+        time.sleep(5)
+        relay.process.send_signal(signal.SIGCONT)
+        client.message(TEXT)
+    upstream.wait_for(1)
+
+
+def test_out_of_descriptors_does_not_spin_and_recovers(make_relay, upstream):
+    relay = make_relay(upstream.port, workers=1)
+    resource.prlimit(relay.process.pid, resource.RLIMIT_NOFILE, (60, 60))
+    clients = []
+    for _ in range(80):
+        sock = socket.create_connection(("127.0.0.1", relay.port), 5)
+        clients.append(sock)
+    time.sleep(0.5)
+
+    def cpu():
+        fields = open(f"/proc/{relay.process.pid}/stat", encoding="ascii").read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    before = cpu()
+    time.sleep(2)
+    assert cpu() - before < (1.0 if SANITIZED else 0.3), "it spins"
+    for sock in clients:
+        sock.close()
+
+    def served():
+        try:
+            with relay.client() as client:
+                client.hello()
+                client.message(TEXT)
+                return True
+        except (OSError, EOFError, AssertionError):
+            return False
+    wait_until(served, what="service again")
+    upstream.wait_for(1)
+
+
+@pytest.mark.parametrize("target", ["/dev/full", "closed pipe"])
+def test_mail_flows_without_a_log(make_relay, upstream, target):
+    relay = make_relay(upstream.port, start=False)
+    if target == "/dev/full":
+        stderr = open(target, "wb")
+    else:
+        reader, writer = os.pipe()
+        stderr = os.fdopen(writer, "wb")
+        os.close(reader)
+    relay.process = subprocess.Popen([BUILD / "sluiced", "-c", relay.config], stderr=stderr, stdin=subprocess.DEVNULL)
+    stderr.close()
+    relay.log_path.touch()
+    relay.wait_ready()
+    with relay.client() as client:
+        client.hello()
+        client.message(TEXT)
+    upstream.wait_for(1)
+
+
+@pytest.mark.parametrize("text, sign", [
+    ("hostname = relay.example\nlisten x {\n", ":2"),
+    ('lisen x { }\n', "listen"),
+    ("queue { max_size = many }\n", "max_size"),
+    ("hostname = a\nhostname = b\n", "twice"),
+    ("digest { times = {\"09:00\"} }\n", "not in this version"),
+])
+def test_a_bad_configuration_gives_file_and_line_and_78(folder, text, sign):
+    path = folder / "bad.conf"
+    path.write_text(text)
+    for arguments in (["-t"], []):
+        done = subprocess.run([BUILD / "sluiced", "-c", path, *arguments], capture_output=True, text=True, timeout=20, check=False)
+        assert done.returncode == 78
+        assert re.search(r"bad\.conf:\d+: ", done.stderr), done.stderr
+        assert sign in done.stderr, done.stderr
+
+
+def test_log_injection_is_escaped(relay, upstream):
+    with relay.client() as client:
+        client.send(b"EHLO x\x1b[31m\"id=FAKE event=delivered\r\n")
+        code, _ = client.reply()
+        if code != 250:
+            client.hello()
+        client.send('MAIL FROM:<"a b=c\\" event=fake"@example.com>\r\n')
+        code, _ = client.reply()
+        if code == 250:
+            client.command("RCPT TO:<b@example.org>", 250)
+            client.command("DATA", 354)
+            client.send(TEXT + b".\r\n")
+            client.expect(250)
+            upstream.wait_for(1)
+    assert "\x1b" not in relay.log()
+    for line in relay.log().splitlines():
+        assert re.match(r"\S+Z (debug|info|notice|warning|error) ", line), line
+
+
+def test_inherited_sockets_are_used(make_relay, upstream):
+    """systemd's protocol: LISTEN_FDS from 3 on, LISTEN_PID ours; a client that connected before the start is served."""
+    relay = make_relay(upstream.port, start=False)
+    listener = socket.create_server(("127.0.0.1", relay.port), backlog=16)
+    early = socket.create_connection(("127.0.0.1", relay.port), 5)
+    fd = listener.fileno()
+    script = f'exec 3<&{fd}; LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" -c "$1" 2>>"$2"'
+    relay.process = subprocess.Popen(["sh", "-c", script, BUILD / "sluiced", relay.config, relay.log_path], pass_fds=[fd],
+                                     stdin=subprocess.DEVNULL)
+    relay.log_path.touch()
+    early.settimeout(20)
+    assert early.recv(3) == b"220"
+    early.close()
+    listener.close()
+    relay.wait_ready()
+
+
+def test_ready_is_told_to_the_service_manager(make_relay, upstream, folder):
+    path = folder / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.bind(str(path))
+        notify.settimeout(20)
+        relay = make_relay(upstream.port, environment={"NOTIFY_SOCKET": str(path)})
+        assert b"READY=1" in notify.recv(4096)
+        relay.stop()
+        assert b"STOPPING=1" in notify.recv(4096)
