@@ -80,6 +80,12 @@ ssize_t store_drop_text(struct store_batch *batch, uint64_t body_id, uint32_t ma
 ssize_t store_orphans(struct store_batch *batch, uint64_t after, uint64_t *body_ids, size_t max,
 	uint64_t *seen_to);
 
+/*
+ * 0, or the error that spoiled the batch: one that is not the request's own (the map full in the middle, memory, the
+ * disk). Nothing can then be undone alone: abort it and do its requests again, in smaller batches.
+ */
+int store_spoiled(const struct store_batch *batch);
+
 /* Makes it durable. After 0 the batch is gone; after an error too, and nothing or (-EIO) perhaps all of it is stored. */
 int store_commit(struct store_batch **batch);
 void store_abort(struct store_batch **batch);

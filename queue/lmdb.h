@@ -1,0 +1,204 @@
+/*
+ * lmdb.h: the LMDB store inside; for lmdb_*.c alone.
+ *
+ * Tables, keys packed big-endian so that they sort as numbers:
+ *
+ *	envelopes  id (8)                                                  → record (envelope_record.c)
+ *	texts      body id (8) · sequence (4) · part (2)                   → bytes; lmdb_text.c tells how a piece is cut
+ *	schedule   upstream (2) · lane (1) · bucket (4) · due (8) · id (8) → nothing
+ *	shared     body id (8) · id (8)                                    → nothing; messages whose text is another's
+ *	state      "schema" → version (4); "totals" → counts; "name" · upstream (2) → its name;
+ *	           "rows" · upstream (2) → messages (8) · bytes (8)
+ *
+ * Files in data_dir: `lock` (ours: who has the store), data.mdb and lock.mdb (LMDB's; the latter is its table of
+ * readers, kept so that mdb_copy can take a backup of a running store), and `new` while a store is made.
+ *
+ * Threads: the environment is used by the writer and by views. It is swapped (store_reopen) only while no view is in a
+ * call: a call holds `gate` shared, the swap holds it alone. That is the one lock of the store; it is taken once a call
+ * and contended only by a swap, by a view's open and close, and by a new upstream's name.
+ *
+ * A file that is truncated under a running store kills the process (SIGBUS); at open the size is checked.
+ */
+#ifndef SLUICE_QUEUE_LMDB_H
+#define SLUICE_QUEUE_LMDB_H
+
+#include <endian.h>
+#include <errno.h>
+#include <lmdb.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include "core/bytes.h"
+#include "queue/schedule.h"
+#include "queue/store.h"
+
+#define LMDB_SCHEMA       1u
+#define LMDB_PAGE_BYTES   4096u
+#define LMDB_READERS_MAX  254u
+#define LMDB_MAP_MIN      (1u << 20)
+#define LMDB_GROWTH_BYTES (1u << 20) /* the file is made longer in these steps */
+
+enum lmdb_table {
+	TABLE_ENVELOPES,
+	TABLE_TEXTS,
+	TABLE_SCHEDULE,
+	TABLE_SHARED,
+	TABLE_STATE,
+	TABLE_COUNT,
+};
+
+/* What is written once a commit beside the messages themselves. */
+struct lmdb_totals {
+	uint64_t last_id; /* the greatest ever added, so that an emptied store repeats none */
+	struct store_counts counts;
+};
+
+struct lmdb_upstream {
+	struct store_upstream_counts counts, committed;
+	bool changed; /* in this batch */
+};
+
+struct store_batch {
+	struct store *store;
+	MDB_txn *txn; /* NULL: no batch */
+	int failed; /* the first error that spoiled it */
+	size_t free_pages; /* when it began */
+	size_t taken_pages; /* by what was put since, about */
+	size_t freed_bytes; /* of texts removed */
+	bool changed;
+	struct lmdb_totals totals;
+	uint16_t changed_upstreams[UPSTREAM_MAX];
+	size_t changed_upstream_count;
+};
+
+struct store {
+	char *data_dir;
+	int lock_fd; /* -1: read only */
+	bool read_only;
+	uint64_t max_bytes;
+
+	pthread_rwlock_t gate;
+	MDB_env *env; /* NULL after a reopen that failed */
+	MDB_dbi tables[TABLE_COUNT];
+	LIST_HEAD(, store_view) views;
+	char *names[UPSTREAM_MAX]; /* under the gate */
+
+	/* the writer's */
+	size_t map_pages, used_pages, page_bytes;
+	bool must_reopen; /* a commit failed */
+	bool must_write; /* reopened since: the next commit proves the disk */
+	unsigned begun; /* batches */
+	struct lmdb_totals totals; /* as committed */
+	struct lmdb_upstream *upstreams; /* UPSTREAM_MAX of them */
+	struct store_batch batch;
+	struct bytes record; /* kept from call to call */
+	struct schedule_row *rows; /* room for two envelopes' */
+	size_t row_room;
+};
+
+struct store_view {
+	LIST_ENTRY(store_view) entry;
+	struct store *store;
+	MDB_txn *txn; /* reset between calls; NULL: begun by the next */
+};
+
+/* -errno of store.h for what LMDB returned. */
+int lmdb_errno(int rc);
+
+/* ---- lmdb_env.c: the environment ---- */
+
+/* Opens what is in data_dir, made first when it is missing; checks size and schema. Leaves store->env NULL on failure. */
+int lmdb_env_open(struct store *store, struct reason *reason);
+void lmdb_env_close(struct store *store);
+/* Pages that the tables take in this transaction's sight. */
+size_t lmdb_used_pages(const struct store *store, MDB_txn *txn);
+/* Makes the file long enough for all that a commit may write, see lmdb_env.c. 0 or -errno. */
+int lmdb_env_grow(struct store *store, size_t pages);
+
+/* ---- lmdb_state.c: schema, counts, upstreams ---- */
+
+int lmdb_state_create(MDB_txn *txn, MDB_dbi state);
+int lmdb_state_check(MDB_txn *txn, MDB_dbi state, struct reason *reason);
+int lmdb_state_load(struct store *store, struct reason *reason);
+int lmdb_state_get_totals(MDB_txn *txn, MDB_dbi state, struct lmdb_totals *out);
+/* Of an upstream without rows: zeros. */
+int lmdb_state_get_rows(
+	MDB_txn *txn, MDB_dbi state, uint16_t upstream, struct store_upstream_counts *out);
+/* Counts an envelope in (+1) or out (-1) of the batch. */
+void lmdb_state_count(struct store_batch *batch, const struct envelope *envelope,
+	const struct schedule_row *rows, size_t row_count, int sign);
+int lmdb_state_save(struct store_batch *batch);
+void lmdb_state_committed(struct store_batch *batch);
+void lmdb_state_aborted(struct store_batch *batch);
+
+/* ---- lmdb_text.c: pieces of text ---- */
+
+int lmdb_text_put(MDB_txn *txn, MDB_dbi texts, uint64_t body_id, uint32_t sequence,
+	const uint8_t *piece, size_t size);
+ssize_t lmdb_text_get(
+	MDB_txn *txn, MDB_dbi texts, uint64_t body_id, uint32_t sequence, uint8_t *to);
+/* Deletes in key order, at most `max_pieces`. Returns how many; *bytes is added to. */
+ssize_t lmdb_text_del(
+	MDB_txn *txn, MDB_dbi texts, uint64_t body_id, uint32_t max_pieces, size_t *bytes);
+
+/* ---- keys ---- */
+
+#define KEY_ID_BYTES       8
+#define KEY_TEXT_BYTES     14
+#define KEY_SHARED_BYTES   16
+#define KEY_SCHEDULE_BYTES 23
+
+static inline void put_be16(uint8_t *to, uint16_t value)
+{
+	value = htobe16(value);
+	memcpy(to, &value, sizeof(value));
+}
+
+static inline void put_be32(uint8_t *to, uint32_t value)
+{
+	value = htobe32(value);
+	memcpy(to, &value, sizeof(value));
+}
+
+static inline void put_be64(uint8_t *to, uint64_t value)
+{
+	value = htobe64(value);
+	memcpy(to, &value, sizeof(value));
+}
+
+static inline uint16_t get_be16(const uint8_t *from)
+{
+	uint16_t value;
+
+	memcpy(&value, from, sizeof(value));
+	return be16toh(value);
+}
+
+static inline uint32_t get_be32(const uint8_t *from)
+{
+	uint32_t value;
+
+	memcpy(&value, from, sizeof(value));
+	return be32toh(value);
+}
+
+static inline uint64_t get_be64(const uint8_t *from)
+{
+	uint64_t value;
+
+	memcpy(&value, from, sizeof(value));
+	return be64toh(value);
+}
+
+/* The place in the schedule where (upstream, lane, bucket) has its row (due, id). */
+static inline void put_schedule_key(uint8_t *to, const struct schedule_row *row)
+{
+	put_be16(to, row->upstream);
+	to[2] = (uint8_t)row->lane;
+	put_be32(to + 3, row->bucket);
+	put_be64(to + 7, row->due_unix_ms);
+	put_be64(to + 15, row->id);
+}
+
+#endif

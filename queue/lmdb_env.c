@@ -1,0 +1,307 @@
+/*
+ * The environment: made, opened, checked.
+ *
+ * A new store is made in data_dir/new with its schema committed, then moved to its place: so data.mdb is either absent
+ * or whole, a power cut at the first start leaves nothing that looks like a damaged store (F-4), and an empty or
+ * shortened data.mdb is damage for certain.
+ *
+ * LMDB's last page may lie behind the end of an undamaged file: pages that a transaction took and gave back are never
+ * written. So the file is made long enough before each commit (lmdb_env_grow; a hole, it takes no room), and a file
+ * shorter than its last page has been cut.
+ *
+ * Flags: the default ones, every commit synced, plus MDB_NOTLS, as views are not bound to the thread that opened them.
+ * Read-ahead stays on: a text's pages lie together and are read together.
+ */
+#include "queue/lmdb.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *const table_names[TABLE_COUNT] = {
+	[TABLE_ENVELOPES] = "envelopes",
+	[TABLE_TEXTS] = "texts",
+	[TABLE_SCHEDULE] = "schedule",
+	[TABLE_SHARED] = "shared",
+	[TABLE_STATE] = "state",
+};
+
+int lmdb_errno(int rc)
+{
+	switch (rc) {
+	case MDB_NOTFOUND:
+		return -ENOENT;
+	case MDB_KEYEXIST:
+		return -EEXIST;
+	case MDB_MAP_FULL:
+	case MDB_TXN_FULL:
+		return -ENOSPC;
+	case MDB_CORRUPTED:
+	case MDB_PAGE_NOTFOUND:
+	case MDB_INVALID:
+		return -EBADMSG;
+	default:
+		return rc >= 0 ? -rc : -EIO;
+	}
+}
+
+static int refuse(const struct store *store, struct reason *reason, const char *what, int rc)
+{
+	return reason_set(reason, "%s: %s: %s", store->data_dir, what, mdb_strerror(rc));
+}
+
+static int sync_dir(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc;
+
+	if (fd < 0)
+		return -1;
+	rc = fsync(fd);
+	close(fd);
+	return rc;
+}
+
+/* An environment with our settings, not yet opened. */
+static int create_env(size_t map_bytes, MDB_env **out)
+{
+	MDB_env *env;
+	int rc;
+
+	rc = mdb_env_create(&env);
+	if (rc != 0)
+		return rc;
+	rc = mdb_env_set_maxdbs(env, TABLE_COUNT);
+	if (rc == 0)
+		rc = mdb_env_set_maxreaders(env, LMDB_READERS_MAX);
+	if (rc == 0)
+		rc = mdb_env_set_mapsize(env, map_bytes);
+	if (rc == 0)
+		*out = env;
+	else
+		mdb_env_close(env);
+	return rc;
+}
+
+static int open_tables(MDB_txn *txn, unsigned flags, MDB_dbi *tables)
+{
+	int table, rc = 0;
+
+	for (table = 0; table < TABLE_COUNT && rc == 0; table++)
+		rc = mdb_dbi_open(txn, table_names[table], flags, &tables[table]);
+	return rc;
+}
+
+/* ---- making a store ---- */
+
+static int fill_new_env(const char *path)
+{
+	MDB_dbi tables[TABLE_COUNT];
+	MDB_env *env;
+	MDB_txn *txn;
+	int rc;
+
+	rc = create_env(LMDB_MAP_MIN, &env);
+	if (rc != 0)
+		return rc;
+	rc = mdb_env_open(env, path, MDB_NOTLS, 0600);
+	if (rc == 0)
+		rc = mdb_txn_begin(env, NULL, 0, &txn);
+	if (rc == 0) {
+		rc = open_tables(txn, MDB_CREATE, tables);
+		if (rc == 0)
+			rc = lmdb_state_create(txn, tables[TABLE_STATE]);
+		if (rc == 0)
+			rc = mdb_txn_commit(txn);
+		else
+			mdb_txn_abort(txn);
+	}
+	mdb_env_close(env);
+	return rc;
+}
+
+static void remove_new(const char *path)
+{
+	char file[PATH_MAX + 16];
+
+	snprintf(file, sizeof(file), "%s/data.mdb", path);
+	unlink(file);
+	snprintf(file, sizeof(file), "%s/lock.mdb", path);
+	unlink(file);
+	rmdir(path);
+}
+
+static int create_store(const struct store *store, const char *data_path, struct reason *reason)
+{
+	char path[PATH_MAX], file[PATH_MAX + 16];
+	int rc;
+
+	snprintf(path, sizeof(path), "%s/new", store->data_dir);
+	snprintf(file, sizeof(file), "%s/data.mdb", path);
+	remove_new(path);
+	if (mkdir(path, 0700) < 0)
+		return refuse(store, reason, "making a store", errno);
+	rc = fill_new_env(path);
+	if (rc == 0 && (rename(file, data_path) < 0 || sync_dir(store->data_dir) < 0))
+		rc = errno;
+	remove_new(path);
+	return rc == 0 ? 0 : refuse(store, reason, "making a store", rc);
+}
+
+/* ---- opening it ---- */
+
+static int check_length(const struct store *store, uint64_t file_bytes, struct reason *reason)
+{
+	MDB_envinfo info;
+	MDB_stat stat;
+	uint64_t needed;
+	int rc;
+
+	rc = mdb_env_info(store->env, &info);
+	if (rc == 0)
+		rc = mdb_env_stat(store->env, &stat);
+	if (rc != 0)
+		return refuse(store, reason, "reading its size", rc);
+	needed = ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize;
+	if (file_bytes < needed)
+		return reason_set(reason,
+			"%s: store damaged: data.mdb has %llu bytes and should have %llu; nothing "
+			"was changed",
+			store->data_dir, (unsigned long long)file_bytes,
+			(unsigned long long)needed);
+	return 0;
+}
+
+static int check_tables(struct store *store, struct reason *reason)
+{
+	MDB_txn *txn;
+	int rc;
+
+	rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn);
+	if (rc != 0)
+		return refuse(store, reason, "opening the store", rc);
+	rc = mdb_dbi_open(txn, table_names[TABLE_STATE], 0, &store->tables[TABLE_STATE]);
+	if (rc == 0 && lmdb_state_check(txn, store->tables[TABLE_STATE], reason) < 0) {
+		mdb_txn_abort(txn);
+		return -1;
+	}
+	if (rc == 0)
+		rc = open_tables(txn, 0, store->tables);
+	if (rc == 0)
+		rc = mdb_txn_commit(txn); /* keeps the handles */
+	else
+		mdb_txn_abort(txn);
+	return rc == 0 ? 0 : refuse(store, reason, "store damaged: its tables", rc);
+}
+
+/* Children must not inherit the store; of its descriptors LMDB leaves this one open to them. */
+static int set_cloexec(MDB_env *env)
+{
+	int fd, rc = mdb_env_get_fd(env, &fd);
+
+	if (rc != 0)
+		return rc;
+	return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? errno : 0;
+}
+
+static int open_env(struct store *store, uint64_t file_bytes, struct reason *reason)
+{
+	uint64_t map_bytes = store->max_bytes > file_bytes ? store->max_bytes : file_bytes;
+	unsigned flags = MDB_NOTLS | (store->read_only ? MDB_RDONLY : 0);
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	int rc;
+
+	map_bytes = (map_bytes + page - 1) / page * page;
+	if (map_bytes < LMDB_MAP_MIN)
+		map_bytes = LMDB_MAP_MIN;
+	rc = create_env((size_t)map_bytes, &store->env);
+	if (rc != 0)
+		return refuse(store, reason, "opening the store", rc);
+	rc = mdb_env_open(store->env, store->data_dir, flags, 0600);
+	if (rc == 0)
+		rc = set_cloexec(store->env);
+	if (rc == MDB_INVALID || rc == MDB_VERSION_MISMATCH || rc == MDB_CORRUPTED)
+		return refuse(store, reason, "store damaged: data.mdb", rc);
+	if (rc != 0)
+		return refuse(store, reason, "opening the store", rc);
+	store->page_bytes = page;
+	store->map_pages = (size_t)map_bytes / page;
+	return 0;
+}
+
+int lmdb_env_open(struct store *store, struct reason *reason)
+{
+	char data_path[PATH_MAX + 16];
+	struct stat file;
+	int dead;
+
+	snprintf(data_path, sizeof(data_path), "%s/data.mdb", store->data_dir);
+	if (stat(data_path, &file) < 0) {
+		if (errno != ENOENT || store->read_only)
+			return refuse(store, reason, "data.mdb", errno);
+		if (create_store(store, data_path, reason) < 0)
+			return -1;
+		if (stat(data_path, &file) < 0)
+			return refuse(store, reason, "data.mdb", errno);
+	}
+	if (file.st_size == 0)
+		return reason_set(reason,
+			"%s: store damaged: data.mdb is empty; nothing was changed",
+			store->data_dir);
+	if (open_env(store, (uint64_t)file.st_size, reason) < 0 ||
+		check_length(store, (uint64_t)file.st_size, reason) < 0 ||
+		check_tables(store, reason) < 0 || lmdb_state_load(store, reason) < 0) {
+		lmdb_env_close(store);
+		return -1;
+	}
+	if (!store->read_only)
+		mdb_reader_check(store->env, &dead); /* a backup that was killed */
+	return 0;
+}
+
+void lmdb_env_close(struct store *store)
+{
+	if (store->env != NULL)
+		mdb_env_close(store->env);
+	store->env = NULL;
+}
+
+size_t lmdb_used_pages(const struct store *store, MDB_txn *txn)
+{
+	MDB_stat stat;
+	size_t pages = 4; /* the two meta pages, and the root of the tables' names */
+	int table;
+
+	for (table = 0; table < TABLE_COUNT; table++)
+		if (mdb_stat(txn, store->tables[table], &stat) == 0)
+			pages += stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages;
+	if (mdb_stat(txn, 0, &stat) == 0) /* the list of free pages */
+		pages += stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages;
+	return pages;
+}
+
+int lmdb_env_grow(struct store *store, size_t pages)
+{
+	uint64_t needed, most = (uint64_t)store->map_pages * store->page_bytes;
+	MDB_envinfo info;
+	struct stat file;
+	int fd, rc;
+
+	rc = mdb_env_info(store->env, &info);
+	if (rc == 0)
+		rc = mdb_env_get_fd(store->env, &fd);
+	if (rc != 0)
+		return lmdb_errno(rc);
+	if (fstat(fd, &file) < 0)
+		return -errno;
+	needed = ((uint64_t)info.me_last_pgno + 1 + pages) * store->page_bytes;
+	if (needed <= (uint64_t)file.st_size)
+		return 0;
+	needed = (needed + LMDB_GROWTH_BYTES - 1) / LMDB_GROWTH_BYTES * LMDB_GROWTH_BYTES;
+	if (needed > most)
+		needed = most;
+	if (needed <= (uint64_t)file.st_size)
+		return 0;
+	return ftruncate(fd, (off_t)needed) < 0 ? -errno : 0;
+}
