@@ -5,7 +5,7 @@
  * New mail stops while some pages are still free (RESERVE_*): a delete needs pages too, and a store that is full to the
  * last one could never be emptied again.
  */
-#include "queue/lmdb.h"
+#include "queue/lmdb_store.h"
 
 #include <stdlib.h>
 #include <sys/statvfs.h>

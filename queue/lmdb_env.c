@@ -12,7 +12,7 @@
  * Flags: the default ones, every commit synced, plus MDB_NOTLS, as views are not bound to the thread that opened them.
  * Read-ahead stays on: a text's pages lie together and are read together.
  */
-#include "queue/lmdb.h"
+#include "queue/lmdb_store.h"
 
 #include <fcntl.h>
 #include <stdio.h>

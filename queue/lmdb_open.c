@@ -2,7 +2,7 @@
  * Opening, closing and opening again. The lock on data_dir is a lock of the open file (OFD): it ends with the process,
  * whatever ends it, and belongs to no thread. LMDB alone would let a second daemon in.
  */
-#include "queue/lmdb.h"
+#include "queue/lmdb_store.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "queue/lmdb.h"
+#include "queue/lmdb_store.h"
 
 #include <stdlib.h>
 

@@ -3,7 +3,7 @@
  * a shorter one (a small message, a large one's end) the whole pages are one value, and what is left over is another,
  * which lies with others in a page of the tree unless it is more than half a page.
  */
-#include "queue/lmdb.h"
+#include "queue/lmdb_store.h"
 
 #define PAGE_HEAD_BYTES 16
 

@@ -1,5 +1,5 @@
 /*
- * lmdb.h: the LMDB store inside; for lmdb_*.c alone.
+ * lmdb_store.h: the LMDB store inside; for lmdb_*.c alone.
  *
  * Tables, keys packed big-endian so that they sort as numbers:
  *
@@ -19,11 +19,12 @@
  *
  * A file that is truncated under a running store kills the process (SIGBUS); at open the size is checked.
  */
-#ifndef SLUICE_QUEUE_LMDB_H
-#define SLUICE_QUEUE_LMDB_H
+#ifndef SLUICE_QUEUE_LMDB_STORE_H
+#define SLUICE_QUEUE_LMDB_STORE_H
 
 #include <endian.h>
 #include <errno.h>
+#include <limits.h>
 #include <lmdb.h>
 #include <pthread.h>
 #include <string.h>
