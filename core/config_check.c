@@ -1,0 +1,274 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "core/config_draft.h"
+#include "core/config_name.h"
+#include "core/nearest.h"
+
+typedef int check_fn(struct config_draft *draft, struct config_given *given);
+
+static int out_of_memory(const struct config_draft *draft, const struct config_given *given)
+{
+	return config_fail(draft, given, NULL, 0, "out of memory");
+}
+
+/* ---- the relay itself ---- */
+
+static int default_hostname(struct config_draft *draft, struct config_given *given)
+{
+	struct config_shown shown;
+	char name[256] = "";
+
+	if (gethostname(name, sizeof(name) - 1) < 0 || !config_is_domain(name))
+		return config_fail(draft, given, "hostname", 0,
+			"not given, and the machine's own name '%s' is not a domain",
+			config_show(&shown, name));
+	draft->config->hostname = strdup(name);
+	return draft->config->hostname != NULL ? 0 : out_of_memory(draft, given);
+}
+
+static unsigned core_count(void)
+{
+	cpu_set_t cores;
+
+	if (sched_getaffinity(0, sizeof(cores), &cores) < 0)
+		return 1;
+	return (unsigned)CPU_COUNT(&cores);
+}
+
+static int check_top(struct config_draft *draft, struct config_given *given)
+{
+	struct config *config = draft->config;
+	struct sockaddr_un socket;
+
+	if (config->hostname == NULL && default_hostname(draft, given) < 0)
+		return -1;
+	if (config->postmaster == NULL &&
+		asprintf(&config->postmaster, "postmaster@%s", config->hostname) < 0) {
+		config->postmaster = NULL;
+		return out_of_memory(draft, given);
+	}
+	if (config->workers == 0)
+		config->workers = core_count();
+	if (strlen(config->admin_socket) >= sizeof(socket.sun_path))
+		return config_fail(draft, given, "admin_socket", 0,
+			"expected a path of at most %zu bytes", sizeof(socket.sun_path) - 1);
+	return 0;
+}
+
+/* ---- retry ---- */
+
+static int check_retry(struct config_draft *draft, struct config_given *given)
+{
+	const struct config *config = draft->config;
+
+	if (config->busy_first_ms > config->busy_max_ms)
+		return config_fail(draft, given, "busy_first", 0,
+			"expected no more than busy_max, the longest rest");
+	if (config->retry_first_ms > config->retry_max_ms)
+		return config_fail(
+			draft, given, "first", 0, "expected no more than max, the longest wait");
+	return 0;
+}
+
+/* ---- listen ---- */
+
+static int check_listen(struct config_draft *draft, struct config_given *given)
+{
+	const struct config_listener *listener = &draft->config->listeners[given->index];
+
+	if (listener->address_count == 0)
+		return config_fail(draft, given, "address", 0,
+			"expected at least one address, as {\"0.0.0.0:25\", \"[::]:25\"}");
+	if (listener->networks.count == 0)
+		return config_fail(draft, given, "networks", 0,
+			"expected at least one network, as {\"10.0.0.0/8\"}: without it nobody could hand over mail");
+	return 0;
+}
+
+/* ---- upstream ---- */
+
+#define PASSWORD_MAX 512
+
+/* The file's one line without its end. -1: why not is said. */
+static int read_password(
+	struct config_draft *draft, struct config_given *given, int fd, char **password)
+{
+	char text[PASSWORD_MAX + 3];
+	ssize_t got = read(fd, text, sizeof(text));
+	size_t size = got > 0 ? (size_t)got : 0;
+	int result = 0;
+
+	if (got < 0)
+		return config_fail(draft, given, "password_file", 0, "'%s' cannot be read: %s",
+			given->password_file, strerror(errno));
+	if (size > 0 && text[size - 1] == '\n')
+		size--;
+	if (size > 0 && text[size - 1] == '\r')
+		size--;
+	if (size == 0 || size > PASSWORD_MAX || memchr(text, '\n', size) != NULL ||
+		memchr(text, '\r', size) != NULL || memchr(text, '\0', size) != NULL)
+		result = config_fail(draft, given, "password_file", 0,
+			"expected a file of one line, the password, of at most %d bytes",
+			PASSWORD_MAX);
+	else
+		*password = strndup(text, size);
+	explicit_bzero(text, sizeof(text));
+	if (result == 0 && *password == NULL)
+		return out_of_memory(draft, given);
+	return result;
+}
+
+static int open_readable(const struct config_draft *draft, const struct config_given *given,
+	const char *option, const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	if (fd < 0)
+		return config_fail(
+			draft, given, option, 0, "'%s' cannot be read: %s", path, strerror(errno));
+	return fd;
+}
+
+static int check_credentials(struct config_draft *draft, struct config_given *given)
+{
+	struct config_upstream *upstream = &draft->config->upstreams[given->index];
+	bool verified =
+		upstream->tls == UPSTREAM_TLS_REQUIRED || upstream->tls == UPSTREAM_TLS_IMPLICIT;
+	int fd, result;
+
+	if (upstream->user == NULL && given->password_file == NULL)
+		return 0;
+	if (upstream->user == NULL)
+		return config_fail(draft, given, "password_file", 0, "expected a user with it");
+	if (given->password_file == NULL)
+		return config_fail(draft, given, "user", 0, "expected a password_file with it");
+	if (!verified && !upstream->auth_in_clear)
+		return config_fail(draft, given, "user", 0,
+			"expected tls = required or implicit, so that the password is safe on its way (or auth_in_clear = yes)");
+	fd = open_readable(draft, given, "password_file", given->password_file);
+	if (fd < 0)
+		return -1;
+	result = read_password(draft, given, fd, &upstream->password);
+	close(fd);
+	return result;
+}
+
+static int check_upstream(struct config_draft *draft, struct config_given *given)
+{
+	const struct config_upstream *upstream = &draft->config->upstreams[given->index];
+
+	if (upstream->host_count == 0)
+		return config_fail(draft, given, "hosts", 0,
+			"expected at least one host, as {\"smtp.example.edu:25\"}");
+	if (upstream->ca_file != NULL) {
+		int fd = open_readable(draft, given, "ca_file", upstream->ca_file);
+
+		if (fd < 0)
+			return -1;
+		close(fd);
+	}
+	return check_credentials(draft, given);
+}
+
+/* ---- route ---- */
+
+static int check_route(struct config_draft *draft, struct config_given *given)
+{
+	struct config *config = draft->config;
+	struct config_route *route = &config->routes[given->index];
+	struct nearest nearest;
+	struct nearest_hint hint;
+
+	if (!config_is_pattern(route->pattern))
+		return config_fail(draft, given, NULL, 0,
+			"expected \"*\", a domain as \"example.edu\", or \"*.example.edu\"");
+	for (char *at = route->pattern; *at != '\0'; at++)
+		if (*at >= 'A' && *at <= 'Z')
+			*at = (char)(*at - 'A' + 'a');
+	if (given->route_upstream == NULL)
+		return config_fail(draft, given, "upstream", 0, "expected the name of an upstream");
+	nearest_init(&nearest, given->route_upstream);
+	for (size_t i = 0; i < config->upstream_count; i++) {
+		if (strcmp(config->upstreams[i].name, given->route_upstream) == 0) {
+			route->upstream = i;
+			return 0;
+		}
+		nearest_offer(&nearest, config->upstreams[i].name);
+	}
+	return config_fail(draft, given, "upstream", 0, "no upstream is named '%s'%s",
+		given->route_upstream, nearest_format(&nearest, &hint));
+}
+
+/* 0: exact names; then "*.…"; then "*". */
+static unsigned route_rank(const struct config_route *route)
+{
+	if (strcmp(route->pattern, "*") == 0)
+		return 2;
+	return route->pattern[0] == '*';
+}
+
+static int compare_routes(const void *a, const void *b)
+{
+	const struct config_route *left = a, *right = b;
+	unsigned left_rank = route_rank(left), right_rank = route_rank(right);
+	size_t left_size = strlen(left->pattern), right_size = strlen(right->pattern);
+
+	if (left_rank != right_rank)
+		return left_rank < right_rank ? -1 : 1;
+	if (left_size != right_size)
+		return left_size > right_size ? -1 : 1;
+	return strcmp(left->pattern, right->pattern);
+}
+
+/* ---- all ---- */
+
+static check_fn *const checks[CONFIG_SECTION_COUNT] = {
+	[SECTION_TOP] = check_top,
+	[SECTION_RETRY] = check_retry,
+	[SECTION_LISTEN] = check_listen,
+	[SECTION_UPSTREAM] = check_upstream,
+	[SECTION_ROUTE] = check_route,
+};
+
+/* Sections that may be left out stand with their defaults; the others must be there. */
+static int complete(struct config_draft *draft)
+{
+	for (size_t section = SECTION_TOP + 1; section < CONFIG_SECTION_COUNT; section++) {
+		const struct config_section_kind *kind = &config_section_kinds[section];
+		bool found = false;
+
+		for (size_t i = 0; i < draft->given_count; i++)
+			found = found || draft->given[i].section == section;
+		if (found || kind->later)
+			continue;
+		if (kind->title != NULL)
+			return config_fail(draft, &draft->given[0], NULL, 1,
+				"expected at least one section %s %s, %s", kind->name, kind->title,
+				kind->meaning);
+		if (config_draft_begin(draft, (enum config_section)section, NULL, 1) == NULL)
+			return -1;
+	}
+	return 0;
+}
+
+int config_check(struct config_draft *draft)
+{
+	if (complete(draft) < 0)
+		return -1;
+	for (size_t i = 0; i < draft->given_count; i++) {
+		check_fn *check = checks[draft->given[i].section];
+
+		if (check != NULL && check(draft, &draft->given[i]) < 0)
+			return -1;
+	}
+	qsort(draft->config->routes, draft->config->route_count, sizeof(*draft->config->routes),
+		compare_routes);
+	return 0;
+}

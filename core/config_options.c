@@ -1,0 +1,250 @@
+#include "core/config_options.h"
+
+#include "core/config.h"
+#include "core/config_draft.h"
+
+#define KB      UINT64_C(1024)
+#define MB      (1024 * KB)
+#define GB      (1024 * MB)
+#define SECONDS UINT64_C(1000)
+#define MINUTES (60 * SECONDS)
+#define HOURS   (60 * MINUTES)
+#define DAYS    (24 * HOURS)
+
+#define TOP(field)      offsetof(struct config, field)
+#define LISTENER(field) offsetof(struct config_listener, field)
+#define UPSTREAM(field) offsetof(struct config_upstream, field)
+#define ASIDE(field)    .aside = true, .offset = offsetof(struct config_given, field)
+
+static const struct config_choice profiles[] = {
+	{"fragile", PROFILE_FRAGILE, false},
+	{"standard", PROFILE_STANDARD, false},
+	{"submission", PROFILE_SUBMISSION, true},
+	{NULL, 0, false},
+};
+
+static const struct config_choice listener_tls[] = {
+	{"off", 0, false},
+	{"starttls", 1, true},
+	{"implicit", 2, true},
+	{NULL, 0, false},
+};
+
+static const struct config_choice upstream_tls[] = {
+	{"off", UPSTREAM_TLS_OFF, false},
+	{"opportunistic", UPSTREAM_TLS_OPPORTUNISTIC, false},
+	{"required", UPSTREAM_TLS_REQUIRED, false},
+	{"implicit", UPSTREAM_TLS_IMPLICIT, false},
+	{NULL, 0, false},
+};
+
+static const struct config_choice virus_actions[] = {
+	{"discard", VIRUS_DISCARD, false},
+	{"quarantine", VIRUS_QUARANTINE, true},
+	{NULL, 0, false},
+};
+
+/* clang-format off: a row is a line */
+static const struct config_option top_options[] = {
+	{"hostname", CONFIG_DOMAIN, TOP(hostname), .meaning =
+		"the name that the relay gives itself in banners, Received fields and EHLO; without it the machine's own"},
+	{"data_dir", CONFIG_PATH, TOP(data_dir), "/var/lib/sluice", .meaning =
+		"the folder of the queue; made when it is missing; one daemon has it at a time"},
+	{"admin_socket", CONFIG_PATH, TOP(admin_socket), "/run/sluice/admin.sock", .meaning =
+		"the Unix socket that `sluice` and scripts talk to; at most 107 bytes"},
+	{"user", CONFIG_TEXT, TOP(user), .meaning =
+		"the user that the daemon becomes when it was started as root, once the ports are open; without it it stays who it is"},
+	{"workers", CONFIG_NUMBER, TOP(workers), "0", 0, 256, .meaning =
+		"threads that talk with clients; 0: one per core"},
+	{"postmaster", CONFIG_MAILBOX, TOP(postmaster), .meaning =
+		"who is told when no sender can be; without it `postmaster@` and the hostname"},
+	{"max_connections", CONFIG_NUMBER, TOP(max_connections), "10000", 1, 1000000, .meaning =
+		"clients connected at a time, all listeners together"},
+};
+
+static const struct config_option queue_options[] = {
+	{"max_size", CONFIG_SIZE, TOP(queue_max_bytes), "20GB", 8 * MB, 65536 * GB, .meaning =
+		"how large the queue may grow on disk; near it no new mail is taken until there is room again"},
+	{"lifetime", CONFIG_DURATION, TOP(queue_lifetime_ms), "5d", 1 * SECONDS, 100 * DAYS, .meaning =
+		"how long delivery is tried, from acceptance on; then the sender gets a bounce"},
+};
+
+static const struct config_option listen_options[] = {
+	{"address", CONFIG_ADDRESSES, .required = true, .meaning =
+		"where clients connect: `\"192.0.2.1:25\"`, `\"[::]:25\"` or `\"unix:/path\"`"},
+	{"profile", CONFIG_CHOICE, LISTENER(profile), "standard", .choices = profiles, .meaning =
+		"how clients are treated, see below"},
+	{"networks", CONFIG_NETWORKS, LISTENER(networks), .required = true, .meaning =
+		"who may hand over mail without logging in, as `\"10.0.0.0/8\"`; everyone else gets 550 5.7.1"},
+	{"max_message", CONFIG_SIZE, LISTENER(max_message_bytes), "50MB", 1 * KB, 2 * GB, .meaning =
+		"the largest message taken; over it 552 5.3.4 (RFC 5321 asks for 64KB at least)"},
+	{"max_recipients", CONFIG_NUMBER, LISTENER(max_recipients), "100", 1, 10000, .meaning =
+		"recipients of one message; further ones get 452 4.5.3 (RFC 5321 asks for 100 at least)"},
+	{"max_connections", CONFIG_NUMBER, LISTENER(max_connections), "10000", 1, 1000000, .meaning =
+		"clients connected to this listener at a time"},
+	{"max_connections_per_address", CONFIG_NUMBER, LISTENER(max_connections_per_address), "1000", 1, 1000000, .meaning =
+		"of these, from one address"},
+	{"max_bad_commands", CONFIG_NUMBER, LISTENER(max_bad_commands), "20", 1, 10000, .meaning =
+		"commands that fail in one session before it is closed"},
+	{"max_received_fields", CONFIG_NUMBER, LISTENER(max_received_fields), "100", 10, 1000, .meaning =
+		"Received fields in a message before it is taken to be in a loop: 554 5.4.6"},
+	{"command_timeout", CONFIG_DURATION, LISTENER(command_timeout_ms), "5m", 1 * SECONDS, 1 * HOURS, .meaning =
+		"how long a client may take for its next command (RFC 5321 4.5.3.2.7)"},
+	{"data_timeout", CONFIG_DURATION, LISTENER(data_timeout_ms), "5m", 1 * SECONDS, 1 * HOURS, .meaning =
+		"how long a client may be silent inside a message"},
+	{"message_timeout", CONFIG_DURATION, LISTENER(message_timeout_ms), "1h", 1 * SECONDS, 1 * DAYS, .meaning =
+		"how long one message may take, from DATA to the final dot"},
+	{"session_timeout", CONFIG_DURATION, LISTENER(session_timeout_ms), "1d", 1 * SECONDS, 30 * DAYS, .meaning =
+		"how long one session may last"},
+	{"full_store_patience", CONFIG_DURATION, LISTENER(full_store_patience_ms), "4m", 1 * SECONDS, 30 * MINUTES, .meaning =
+		"fragile only: how long a reply is held back while the store is full, before 452 4.3.1"},
+	{"tls", CONFIG_CHOICE, ASIDE(listener_tls), "off", .choices = listener_tls, .meaning =
+		"TLS for clients"},
+	{"min_tls", CONFIG_LATER, .meaning = "the oldest TLS version taken"},
+	{"auth", CONFIG_LATER, .meaning = "whether clients log in"},
+};
+
+static const struct config_option upstream_options[] = {
+	{"hosts", CONFIG_HOSTS, .required = true, .meaning =
+		"the smart hosts, each a name or address with its port; equals, tried in turn"},
+	{"tls", CONFIG_CHOICE, UPSTREAM(tls), "opportunistic", .choices = upstream_tls, .meaning =
+		"`opportunistic` encrypts where the host can, and checks no certificate; `required` (STARTTLS) and `implicit` (TLS from the first byte) check it"},
+	{"user", CONFIG_TEXT, UPSTREAM(user), .meaning =
+		"the account to log in with; needs `password_file`"},
+	{"password_file", CONFIG_PATH, ASIDE(password_file), .meaning =
+		"a file of one line, the password; read at start and at a reload"},
+	{"auth_in_clear", CONFIG_YES_NO, UPSTREAM(auth_in_clear), "no", .meaning =
+		"whether the password may go out without TLS that checks certificates"},
+	{"ca_file", CONFIG_PATH, UPSTREAM(ca_file), .meaning =
+		"certificates (PEM) that the hosts' are checked against; without it the system's"},
+	{"max_connections", CONFIG_NUMBER, UPSTREAM(max_connections), "20", 1, 1000, .meaning =
+		"connections to one host at a time"},
+	{"max_recipients", CONFIG_NUMBER, UPSTREAM(max_recipients), "100", 1, 10000, .meaning =
+		"recipients of one transaction; a message with more is split"},
+	{"max_messages", CONFIG_NUMBER, UPSTREAM(max_messages), "1000", 1, 1000000, .meaning =
+		"messages on one connection before it is closed"},
+	{"connect_timeout", CONFIG_DURATION, UPSTREAM(connect_timeout_ms), "30s", 100, 10 * MINUTES, .meaning =
+		"for name, TCP, TLS, EHLO and login together"},
+	{"command_timeout", CONFIG_DURATION, UPSTREAM(command_timeout_ms), "5m", 100, 1 * HOURS, .meaning =
+		"for the replies to MAIL, RCPT and DATA (RFC 5321 4.5.3.2)"},
+	{"data_timeout", CONFIG_DURATION, UPSTREAM(data_timeout_ms), "3m", 100, 1 * HOURS, .meaning =
+		"for each block of text to be taken (RFC 5321 4.5.3.2.5)"},
+	{"dot_timeout", CONFIG_DURATION, UPSTREAM(dot_timeout_ms), "10m", 100, 1 * HOURS, .meaning =
+		"for the reply to the final dot; too short a time delivers messages twice (RFC 5321 4.5.3.2.6)"},
+	{"idle_timeout", CONFIG_DURATION, UPSTREAM(idle_timeout_ms), "30s", 0, 1 * HOURS, .meaning =
+		"how long a connection without work stays open"},
+};
+
+static const struct config_option route_options[] = {
+	{"upstream", CONFIG_NAME, ASIDE(route_upstream), .required = true, .meaning =
+		"the upstream that recipients of this domain go to"},
+};
+
+static const struct config_option retry_options[] = {
+	{"busy_first", CONFIG_DURATION, TOP(busy_first_ms), "1s", 10, 1 * HOURS, .meaning =
+		"the first rest of a host that says 421, refuses or hangs; it doubles"},
+	{"busy_max", CONFIG_DURATION, TOP(busy_max_ms), "60s", 10, 1 * HOURS, .meaning =
+		"its longest rest"},
+	{"first", CONFIG_DURATION, TOP(retry_first_ms), "1m", 100, 1 * DAYS, .meaning =
+		"the first wait of a message or recipient that was deferred; it doubles"},
+	{"max", CONFIG_DURATION, TOP(retry_max_ms), "1h", 100, 7 * DAYS, .meaning =
+		"its longest wait"},
+};
+
+static const struct config_option scan_options[] = {
+	{"workers", CONFIG_NUMBER, TOP(scan_workers), "2", 1, 256, .meaning =
+		"threads that scan"},
+	{"on_virus", CONFIG_CHOICE, TOP(on_virus), "discard", .choices = virus_actions, .meaning =
+		"what becomes of a message with a virus"},
+	{"order", CONFIG_LATER, .meaning = "the hooks to ask; an empty list `{}` is taken: the built-in rules only"},
+	{"quarantine_score", CONFIG_LATER, .meaning = "the score from which on a message is quarantined"},
+	{"when_unavailable", CONFIG_LATER, .meaning = "what happens while a hook does not answer"},
+};
+
+static const struct config_option tls_options[] = {
+	{"certificate", CONFIG_LATER, .meaning = "the relay's certificate (PEM)"},
+	{"key", CONFIG_LATER, .meaning = "its private key"},
+};
+
+static const struct config_option auth_options[] = {
+	{"users", CONFIG_LATER, .meaning = "the file of accounts"},
+	{"pam", CONFIG_LATER, .meaning = "the PAM service that knows the accounts"},
+};
+
+static const struct config_option hook_options[] = {
+	{"type", CONFIG_LATER, .meaning = "clamd, rspamd, …"},
+	{"address", CONFIG_LATER, .meaning = "where it listens"},
+	{"timeout", CONFIG_LATER, .meaning = "how long it may take"},
+};
+
+static const struct config_option quarantine_options[] = {
+	{"keep", CONFIG_LATER, .meaning = "how long a message stays in quarantine"},
+};
+
+static const struct config_option digest_options[] = {
+	{"times", CONFIG_LATER, .meaning = "when digests go out"},
+	{"from", CONFIG_LATER, .meaning = "their sender"},
+	{"base_url", CONFIG_LATER, .meaning = "where their links lead"},
+};
+
+static const struct config_option web_options[] = {
+	{"address", CONFIG_LATER, .meaning = "where the quarantine page listens"},
+};
+/* clang-format on */
+
+#define OPTIONS(rows) .options = (rows), .option_count = sizeof(rows) / sizeof((rows)[0])
+
+const struct config_section_kind config_section_kinds[CONFIG_SECTION_COUNT] = {
+	[SECTION_TOP] = {"", NULL, 1, .meaning = "the relay itself", OPTIONS(top_options)},
+	[SECTION_QUEUE] = {"queue", NULL, 1, .meaning = "the queue on disk", OPTIONS(queue_options)},
+	[SECTION_LISTEN] = {"listen", "NAME", 64, .meaning = "a door for clients",
+		OPTIONS(listen_options)},
+	[SECTION_UPSTREAM] = {"upstream", "NAME", 1000, .meaning = "a group of smart hosts",
+		OPTIONS(upstream_options)},
+	[SECTION_ROUTE] = {"route", "PATTERN", 10000, .meaning = "which upstream a domain goes to",
+		OPTIONS(route_options)},
+	[SECTION_RETRY] = {"retry", NULL, 1, .meaning = "when it is tried again", OPTIONS(retry_options)},
+	[SECTION_SCAN] = {"scan", NULL, 1, .meaning = "the scanners", OPTIONS(scan_options)},
+	[SECTION_TLS] = {"tls", NULL, 1, .later = true, .meaning = "the relay's certificate",
+		OPTIONS(tls_options)},
+	[SECTION_AUTH] = {"auth", NULL, 1, .later = true, .meaning = "accounts of clients",
+		OPTIONS(auth_options)},
+	[SECTION_HOOK] = {"hook", "NAME", 1, .later = true, .meaning = "a scanner outside",
+		OPTIONS(hook_options)},
+	[SECTION_QUARANTINE] = {"quarantine", NULL, 1, .later = true, .meaning = "held-back mail",
+		OPTIONS(quarantine_options)},
+	[SECTION_DIGEST] = {"digest", NULL, 1, .later = true, .meaning = "what recipients are told of it",
+		OPTIONS(digest_options)},
+	[SECTION_WEB] = {"web", NULL, 1, .later = true, .meaning = "the quarantine page",
+		OPTIONS(web_options)},
+};
+
+static const struct {
+	const char *name;
+	bool is_list;
+} types[CONFIG_TYPE_COUNT] = {
+	[CONFIG_TEXT] = {"text", false},
+	[CONFIG_PATH] = {"path", false},
+	[CONFIG_NAME] = {"name", false},
+	[CONFIG_DOMAIN] = {"domain", false},
+	[CONFIG_MAILBOX] = {"mail address", false},
+	[CONFIG_NUMBER] = {"number", false},
+	[CONFIG_SIZE] = {"size", false},
+	[CONFIG_DURATION] = {"duration", false},
+	[CONFIG_YES_NO] = {"yes or no", false},
+	[CONFIG_CHOICE] = {"choice", false},
+	[CONFIG_ADDRESSES] = {"list of addresses", true},
+	[CONFIG_NETWORKS] = {"list of networks", true},
+	[CONFIG_HOSTS] = {"list of hosts", true},
+	[CONFIG_LATER] = {"not in this version", true},
+};
+
+bool config_type_is_list(enum config_type type)
+{
+	return types[type].is_list;
+}
+
+const char *config_type_name(enum config_type type)
+{
+	return types[type].name;
+}
