@@ -79,16 +79,27 @@ static int check_retry(struct config_draft *draft, struct config_given *given)
 
 /* ---- listen ---- */
 
+static int check_name(const struct config_draft *draft, const struct config_given *given)
+{
+	if (!config_is_name(given->title))
+		return config_fail(draft, given, NULL, 0,
+			"expected a name of letters, digits, '-', '_' and '.', 63 at most");
+	return 0;
+}
+
 static int check_listen(struct config_draft *draft, struct config_given *given)
 {
 	const struct config_listener *listener = &draft->config->listeners[given->index];
 
+	if (check_name(draft, given) < 0)
+		return -1;
 	if (listener->address_count == 0)
 		return config_fail(draft, given, "address", 0,
 			"expected at least one address, as {\"0.0.0.0:25\", \"[::]:25\"}");
 	if (listener->networks.count == 0)
 		return config_fail(draft, given, "networks", 0,
-			"expected at least one network, as {\"10.0.0.0/8\"}: without it nobody could hand over mail");
+			"expected at least one network, as {\"10.0.0.0/8\"}: without it nobody "
+			"could hand over mail");
 	return 0;
 }
 
@@ -151,7 +162,8 @@ static int check_credentials(struct config_draft *draft, struct config_given *gi
 		return config_fail(draft, given, "user", 0, "expected a password_file with it");
 	if (!verified && !upstream->auth_in_clear)
 		return config_fail(draft, given, "user", 0,
-			"expected tls = required or implicit, so that the password is safe on its way (or auth_in_clear = yes)");
+			"expected tls = required or implicit, so that the password is safe on its "
+			"way (or auth_in_clear = yes)");
 	fd = open_readable(draft, given, "password_file", given->password_file);
 	if (fd < 0)
 		return -1;
@@ -164,6 +176,8 @@ static int check_upstream(struct config_draft *draft, struct config_given *given
 {
 	const struct config_upstream *upstream = &draft->config->upstreams[given->index];
 
+	if (check_name(draft, given) < 0)
+		return -1;
 	if (upstream->host_count == 0)
 		return config_fail(draft, given, "hosts", 0,
 			"expected at least one host, as {\"smtp.example.edu:25\"}");

@@ -1,8 +1,10 @@
 #include "core/config_draft.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 const char *config_show(struct config_shown *shown, const char *value)
 {
@@ -75,14 +77,14 @@ static int make_struct(struct config *config, struct config_given *given)
 
 	switch (given->section) {
 	case SECTION_LISTEN:
-		index = grow(&config->listeners, &config->listener_count,
-			sizeof(*config->listeners));
+		index = grow(
+			&config->listeners, &config->listener_count, sizeof(*config->listeners));
 		if (index >= 0)
 			config->listeners[index].name = strdup(given->title);
 		break;
 	case SECTION_UPSTREAM:
-		index = grow(&config->upstreams, &config->upstream_count,
-			sizeof(*config->upstreams));
+		index = grow(
+			&config->upstreams, &config->upstream_count, sizeof(*config->upstreams));
 		if (index >= 0)
 			config->upstreams[index].name = strdup(given->title);
 		break;
@@ -115,7 +117,8 @@ static int check_repeat(const struct config_draft *draft, const struct config_gi
 				"given twice, first in line %u", other->line);
 	}
 	if (count > kind->max)
-		return config_fail(draft, given, NULL, given->line, "more than %zu of them", kind->max);
+		return config_fail(
+			draft, given, NULL, given->line, "more than %zu of them", kind->max);
 	return 0;
 }
 

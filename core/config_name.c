@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define DOMAIN_MAX     255
+#define NAME_BYTES_MAX 63
 #define LABEL_MAX      63
 #define LOCAL_PART_MAX 64
 
@@ -12,6 +13,16 @@ static bool is_letter_or_digit(char byte)
 {
 	return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
 	       (byte >= '0' && byte <= '9');
+}
+
+bool config_is_name(const char *text)
+{
+	size_t size = 0;
+
+	for (const char *at = text; *at != '\0'; at++, size++)
+		if (!is_letter_or_digit(*at) && *at != '-' && *at != '_' && *at != '.')
+			return false;
+	return size > 0 && size <= NAME_BYTES_MAX;
 }
 
 bool config_is_domain(const char *text)

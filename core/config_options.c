@@ -44,7 +44,8 @@ static const struct config_choice virus_actions[] = {
 	{NULL, 0, false},
 };
 
-/* clang-format off: a row is a line */
+/* a row is a line and its meaning */
+/* clang-format off */
 static const struct config_option top_options[] = {
 	{"hostname", CONFIG_DOMAIN, TOP(hostname), .meaning =
 		"the name that the relay gives itself in banners, Received fields and EHLO; without it the machine's own"},
@@ -196,14 +197,16 @@ static const struct config_option web_options[] = {
 
 const struct config_section_kind config_section_kinds[CONFIG_SECTION_COUNT] = {
 	[SECTION_TOP] = {"", NULL, 1, .meaning = "the relay itself", OPTIONS(top_options)},
-	[SECTION_QUEUE] = {"queue", NULL, 1, .meaning = "the queue on disk", OPTIONS(queue_options)},
+	[SECTION_QUEUE] = {"queue", NULL, 1, .meaning = "the queue on disk",
+		OPTIONS(queue_options)},
 	[SECTION_LISTEN] = {"listen", "NAME", 64, .meaning = "a door for clients",
 		OPTIONS(listen_options)},
 	[SECTION_UPSTREAM] = {"upstream", "NAME", 1000, .meaning = "a group of smart hosts",
 		OPTIONS(upstream_options)},
 	[SECTION_ROUTE] = {"route", "PATTERN", 10000, .meaning = "which upstream a domain goes to",
 		OPTIONS(route_options)},
-	[SECTION_RETRY] = {"retry", NULL, 1, .meaning = "when it is tried again", OPTIONS(retry_options)},
+	[SECTION_RETRY] = {"retry", NULL, 1, .meaning = "when it is tried again",
+		OPTIONS(retry_options)},
 	[SECTION_SCAN] = {"scan", NULL, 1, .meaning = "the scanners", OPTIONS(scan_options)},
 	[SECTION_TLS] = {"tls", NULL, 1, .later = true, .meaning = "the relay's certificate",
 		OPTIONS(tls_options)},
@@ -213,8 +216,8 @@ const struct config_section_kind config_section_kinds[CONFIG_SECTION_COUNT] = {
 		OPTIONS(hook_options)},
 	[SECTION_QUARANTINE] = {"quarantine", NULL, 1, .later = true, .meaning = "held-back mail",
 		OPTIONS(quarantine_options)},
-	[SECTION_DIGEST] = {"digest", NULL, 1, .later = true, .meaning = "what recipients are told of it",
-		OPTIONS(digest_options)},
+	[SECTION_DIGEST] = {"digest", NULL, 1, .later = true,
+		.meaning = "what recipients are told of it", OPTIONS(digest_options)},
 	[SECTION_WEB] = {"web", NULL, 1, .later = true, .meaning = "the quarantine page",
 		OPTIONS(web_options)},
 };

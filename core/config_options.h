@@ -41,7 +41,8 @@ struct config_option {
 	const char *name;
 	enum config_type type;
 	size_t offset; /* of the field in the struct that the section fills */
-	const char *initial; /* the default as one would write it; NULL: none, or worked out at load */
+	const char
+		*initial; /* the default as one would write it; NULL: none, or worked out at load */
 	uint64_t min, max; /* of numbers, sizes and durations */
 	const struct config_choice *choices;
 	bool aside; /* the field is of struct config_given: it is worked out further by the checks */
@@ -70,7 +71,8 @@ enum config_section {
 
 struct config_section_kind {
 	const char *name; /* "" for what stands outside of sections */
-	const char *title; /* what its title says, "NAME" or "PATTERN"; NULL: it has none, and stands once */
+	const char *
+		title; /* what its title says, "NAME" or "PATTERN"; NULL: it has none, and stands once */
 	size_t max; /* how many may stand in a file */
 	bool later; /* not in this version */
 	const char *meaning;

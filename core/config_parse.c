@@ -115,8 +115,8 @@ static void on_error(cfg_t *cfg, const char *format, va_list args)
 		return;
 	}
 	vsnprintf(text, sizeof(text), format, args);
-	config_fail(parsing.draft, given, NULL, (unsigned)cfg->line, "%s",
-		config_show(&shown, text));
+	config_fail(
+		parsing.draft, given, NULL, (unsigned)cfg->line, "%s", config_show(&shown, text));
 }
 
 static int set_value(cfg_t *cfg, const cfg_opt_t *opt, const char *value)

@@ -110,8 +110,7 @@ static int scan_bare(struct scan *scan, char byte, char next)
 		break;
 	case '/':
 		if (starts && (next == '/' || next == '*')) {
-			begin_comment(
-				scan, next == '/' ? PLACE_LINE_COMMENT : PLACE_BLOCK_COMMENT);
+			begin_comment(scan, next == '/' ? PLACE_LINE_COMMENT : PLACE_BLOCK_COMMENT);
 			return 0;
 		}
 		scan->place = PLACE_WORD;
@@ -213,18 +212,18 @@ static int read_all(struct config_source *source, int fd, struct reason *reason)
 	if (source->text == NULL)
 		return reason_set(reason, "%s: out of memory", source->path);
 	for (;;) {
-		ssize_t size = read(
-			fd, source->text + source->size, CONFIG_SOURCE_MAX + 1 - source->size);
+		ssize_t size =
+			read(fd, source->text + source->size, CONFIG_SOURCE_MAX + 1 - source->size);
 
 		if (size < 0 && errno == EINTR)
 			continue;
 		if (size < 0)
-			return reason_set(reason, "%s: cannot be read: %s", source->path,
-				strerror(errno));
+			return reason_set(
+				reason, "%s: cannot be read: %s", source->path, strerror(errno));
 		source->size += (size_t)size;
 		if (source->size > CONFIG_SOURCE_MAX)
-			return reason_set(reason, "%s: longer than 1MB: this is no configuration file",
-				source->path);
+			return reason_set(reason,
+				"%s: longer than 1MB: this is no configuration file", source->path);
 		if (size == 0)
 			break;
 	}

@@ -1,5 +1,6 @@
 #include <arpa/inet.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,9 +9,10 @@
 #include "core/config_name.h"
 #include "core/config_unit.h"
 
-#define VALUE_MAX     4095 /* a path's */
-#define ADDRESSES_MAX 64
-#define HOSTS_MAX     64
+#define VALUE_MAX      4095 /* a path's */
+#define ADDRESSES_MAX  64
+#define HOSTS_MAX      64
+#define HOST_BYTES_MAX 255 /* name and port */
 
 /* One value on its way to its field. */
 struct setting {
@@ -75,7 +77,8 @@ static int set_text(const struct setting *setting)
 static int set_domain(const struct setting *setting)
 {
 	if (!config_is_domain(setting->value) && !config_is_literal(setting->value))
-		return expected(setting, "a domain, as relay.example.edu, or an address as \"[192.0.2.1]\"");
+		return expected(setting,
+			"a domain, as relay.example.edu, or an address as \"[192.0.2.1]\"");
 	return put_text(setting);
 }
 
@@ -96,8 +99,8 @@ static int set_number(const struct setting *setting)
 	number = strtoull(setting->value, &end, 10);
 	if (setting->value[0] < '0' || setting->value[0] > '9' || *end != '\0' ||
 		number < option->min || number > option->max)
-		return expected(setting, "a number from %" PRIu64 " to %" PRIu64, option->min,
-			option->max);
+		return expected(
+			setting, "a number from %" PRIu64 " to %" PRIu64, option->min, option->max);
 	*field = (unsigned)number;
 	return 0;
 }
@@ -195,8 +198,8 @@ static int add_address(const struct setting *setting)
 
 	if (address_parse(setting->value, &address) < 0 ||
 		(address.any.sa_family != AF_UNIX && address_port(&address) == 0))
-		return expected(setting,
-			"an address with its port, as \"192.0.2.1:25\", \"[::]:25\" or \"unix:/path\"");
+		return expected(setting, "an address with its port, as \"192.0.2.1:25\", "
+					 "\"[::]:25\" or \"unix:/path\"");
 	other = find_address(setting->draft->config, &address);
 	if (other != NULL)
 		return config_fail(setting->draft, setting->given, setting->option->name,
@@ -232,7 +235,7 @@ static int split_host(const char *value, struct config_host *host)
 	uint64_t port;
 	char *end;
 
-	if (colon == NULL || colon[1] < '1' || colon[1] > '9')
+	if (strlen(value) > HOST_BYTES_MAX || colon == NULL || colon[1] < '1' || colon[1] > '9')
 		return -1;
 	port = strtoull(colon + 1, &end, 10);
 	if (*end != '\0' || port > UINT16_MAX)
@@ -308,7 +311,7 @@ int config_value_set(struct config_draft *draft, struct config_given *given,
 	else if (given->section == SECTION_UPSTREAM)
 		setting.base = &draft->config->upstreams[given->index];
 	if (strlen(value) > VALUE_MAX)
-		return config_fail(draft, given, option->name, line, "longer than %d bytes",
-			VALUE_MAX);
+		return config_fail(
+			draft, given, option->name, line, "longer than %d bytes", VALUE_MAX);
 	return setters[option->type](&setting);
 }
