@@ -1,10 +1,21 @@
 /*
  * api.h: the admin socket: HTTP/1.1 with JSON on a Unix socket, by libmicrohttpd.
  *
- * Access by the peer's credentials (root, the daemon's user, members of its group); others get 403. It reads the store
- * through a view of its own, one short transaction a call and none while a client is written to; it changes it only
- * through the scheduler and the writer.
- * Threads: libmicrohttpd's one polling thread. Errors: JSON {"error": "…"} with a sentence that says what to do.
+ * The way of a request:
+ *   1. A client connects; the kernel says who it is (peer.h). Root, the daemon's user and members of its group are
+ *      served; everyone else gets 403 whatever they ask, and a short time to ask it.
+ *   2. libmicrohttpd reads the request line and headers, within CONNECTION_BYTES; a body is read and dropped (no route
+ *      takes one), and over BODY_BYTES answered 413.
+ *   3. route.h finds the handler. It looks into the store with short reads, asks the scheduler (ask.h), and makes the
+ *      answer whole in memory; only a message's text is read while it is sent (content.h).
+ *   4. libmicrohttpd sends it as the client takes it. Who sends or takes nothing for IDLE_S seconds, or is not done
+ *      with a request after REQUEST_MS, is closed.
+ *
+ * It reads the store through a view of its own, one short transaction a call and none while a client is written to; it
+ * changes it only through the scheduler and the writer.
+ * Threads: one of its own, which runs libmicrohttpd in its loop, reads its inbox, and samples the rates.
+ * Errors: JSON {"error": "…"} with a sentence that says what to do.
+ * Limits: CONNECTIONS_MAX clients; others wait in the backlog.
  */
 #ifndef SLUICE_ADMIN_API_H
 #define SLUICE_ADMIN_API_H
@@ -21,13 +32,14 @@ struct api;
 struct api_options {
 	struct store *store;
 	struct writer *writer;
-	struct mailbox *scheduler; /* its inbox: questions and acts go there */
-	const struct clock *clock;
+	struct mailbox *scheduler; /* its inbox: questions and acts go there, ASK_CREDITS at most */
+	const struct clock *clock; /* one that runs: waits are measured on it */
 	struct config *config; /* shared */
 	int listen_fd; /* a listening Unix socket; the caller closes it after api_stop */
 };
 
 int api_start(struct api **out, const struct api_options *options, struct reason *reason);
+/* Before the scheduler's stop, which has to answer what is still asked. */
 void api_stop(struct api **api);
 void api_configure(struct api *api, struct config *config); /* a reload; any thread */
 

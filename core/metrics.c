@@ -16,6 +16,8 @@ static const struct metric_info table[METRIC_COUNT] = {
 		METRIC_COUNTER},
 	[METRIC_SESSIONS_TIMED_OUT] = {"sluice_smtpd_sessions_timed_out_total", "",
 		"Client sessions closed because a deadline was over.", METRIC_COUNTER},
+	[METRIC_RECEIVING] = {"sluice_smtpd_receiving", "", "Messages whose text is arriving now.",
+		METRIC_GAUGE},
 	[METRIC_MESSAGES_RECEIVED] = {"sluice_messages_received_total", "",
 		"Messages that were stored and answered with 250.", METRIC_COUNTER},
 	[METRIC_BYTES_RECEIVED] = {"sluice_message_bytes_received_total", "",

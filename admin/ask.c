@@ -1,0 +1,371 @@
+#include "admin/ask.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/log.h"
+
+#define CLOSE_WAIT_MS      3000
+#define HOSTS_FIRST        32 /* hosts that a first question has room for */
+#define HOST_NAME_MAX_SIZE 300
+
+struct ask {
+	struct mailbox *scheduler;
+	struct mailbox *inbox;
+	const struct clock *clock;
+	void *reader;
+	bool hurry;
+	size_t out; /* questions that have not come back */
+	size_t host_room;
+};
+
+struct question;
+typedef void question_free_fn(struct question *question);
+
+/* First in each question. Flags are the admin thread's; what is asked is the scheduler's thread's until it comes back. */
+struct question {
+	struct ask *ask;
+	question_free_fn *free;
+	bool answered;
+	bool left; /* nobody waits for it any more */
+};
+
+struct ask *ask_open(struct mailbox *scheduler, const struct clock *clock, size_t more)
+{
+	struct ask *ask = calloc(1, sizeof(*ask));
+
+	if (ask == NULL)
+		return NULL;
+	ask->scheduler = scheduler;
+	ask->clock = clock;
+	ask->host_room = HOSTS_FIRST;
+	ask->inbox = mailbox_open(ASK_CREDITS + more);
+	if (ask->inbox == NULL) {
+		free(ask);
+		return NULL;
+	}
+	return ask;
+}
+
+struct mailbox *ask_inbox(struct ask *ask)
+{
+	return ask->inbox;
+}
+
+void ask_set_reader(struct ask *ask, void *reader)
+{
+	ask->reader = reader;
+}
+
+void ask_hurry(struct ask *ask)
+{
+	ask->hurry = true;
+}
+
+bool ask_read_inbox(struct ask *ask)
+{
+	struct letter *letter;
+
+	while ((letter = mailbox_pop(ask->inbox)) != NULL)
+		letter->read(letter, ask->reader);
+	return mailbox_rest(ask->inbox);
+}
+
+/* Reads the inbox until `*done`, or until `wait_ms` are over. */
+static bool read_until(struct ask *ask, const bool *done, int64_t wait_ms)
+{
+	struct pollfd poll_fd = {.fd = mailbox_fd(ask->inbox), .events = POLLIN};
+	int64_t deadline_ms = clock_mono_ms(ask->clock) + wait_ms;
+
+	for (;;) {
+		bool empty = ask_read_inbox(ask);
+		int64_t left_ms = deadline_ms - clock_mono_ms(ask->clock);
+
+		if (*done)
+			return true;
+		if (left_ms <= 0 || ask->hurry)
+			return false;
+		if (empty) {
+			poll(&poll_fd, 1, (int)left_ms);
+			mailbox_wake(ask->inbox);
+		}
+	}
+}
+
+void ask_close(struct ask **ask)
+{
+	bool never = false;
+
+	if (ask == NULL || *ask == NULL)
+		return;
+	(*ask)->hurry = false;
+	for (int64_t waited_ms = 0; (*ask)->out > 0 && waited_ms < CLOSE_WAIT_MS; waited_ms += 50)
+		read_until(*ask, &never, 50);
+	ask_read_inbox(*ask);
+	if ((*ask)->out > 0) {
+		/* They may still come: what they come back to has to stay. */
+		log_event(LOG_WARNING, "admin_questions_lost", "count=%zu", (*ask)->out);
+		*ask = NULL;
+		return;
+	}
+	mailbox_close(&(*ask)->inbox);
+	free(*ask);
+	*ask = NULL;
+}
+
+static bool take_credit(struct ask *ask)
+{
+	if (ask->out >= ASK_CREDITS)
+		return false;
+	ask->out++;
+	return true;
+}
+
+/* Runs on the admin thread when a question came back. */
+static void take_back(struct question *question)
+{
+	question->ask->out--;
+	question->answered = true;
+	if (question->left)
+		question->free(question);
+}
+
+/* True: answered, and the caller's again. False: it is left to itself. */
+static bool wait_for(struct question *question, struct letter *letter, int64_t wait_ms)
+{
+	struct ask *ask = question->ask;
+
+	if (!mailbox_push(ask->scheduler, letter))
+		log_panic("the scheduler's inbox has no room for a question of the admin socket");
+	if (read_until(ask, &question->answered, wait_ms))
+		return true;
+	question->left = true;
+	return false;
+}
+
+static void send_back(struct ask *ask, struct letter *letter, letter_read_fn *read)
+{
+	letter->read = read;
+	if (!mailbox_push(ask->inbox, letter))
+		log_panic("the admin thread's inbox has no room for an answer");
+}
+
+/* ---- what the scheduler has in memory ---- */
+
+struct snapshot_question {
+	struct question question;
+	struct letter letter;
+	struct snapshot snapshot;
+	size_t host_room;
+};
+
+void snapshot_fini(struct snapshot *snapshot)
+{
+	free(snapshot->hosts);
+	free(snapshot->ids);
+	free(snapshot->claimed);
+	*snapshot = (struct snapshot){0};
+}
+
+static void free_snapshot_question(struct question *question)
+{
+	struct snapshot_question *whole = (struct snapshot_question *)question;
+
+	snapshot_fini(&whole->snapshot);
+	free(whole);
+}
+
+static void snapshot_answered(struct letter *letter, void *reader)
+{
+	(void)reader;
+	take_back(&LETTER_OF(letter, struct snapshot_question, letter)->question);
+}
+
+static void fill_snapshot(struct letter *letter, void *context)
+{
+	struct snapshot_question *whole = LETTER_OF(letter, struct snapshot_question, letter);
+	struct snapshot *snapshot = &whole->snapshot;
+	struct scheduler *scheduler = context;
+
+	snapshot->host_count = scheduler_hosts(scheduler, snapshot->hosts, whole->host_room);
+	snapshot->delivering = scheduler_delivering(scheduler);
+	snapshot->scanning = scheduler_scanning(scheduler);
+	for (size_t i = 0; i < snapshot->id_count; i++)
+		snapshot->claimed[i] = scheduler_is_claimed(scheduler, snapshot->ids[i]);
+	snapshot->known = true;
+	send_back(whole->question.ask, letter, snapshot_answered);
+}
+
+static struct snapshot_question *new_snapshot_question(
+	struct ask *ask, const uint64_t *ids, size_t id_count)
+{
+	struct snapshot_question *whole = calloc(1, sizeof(*whole));
+	struct snapshot *snapshot;
+
+	if (whole == NULL)
+		return NULL;
+	snapshot = &whole->snapshot;
+	whole->question.ask = ask;
+	whole->question.free = free_snapshot_question;
+	whole->letter.read = fill_snapshot;
+	whole->host_room = ask->host_room;
+	snapshot->hosts = calloc(whole->host_room, sizeof(*snapshot->hosts));
+	snapshot->ids = calloc(id_count + 1, sizeof(*snapshot->ids));
+	snapshot->claimed = calloc(id_count + 1, sizeof(*snapshot->claimed));
+	if (snapshot->hosts == NULL || snapshot->ids == NULL || snapshot->claimed == NULL) {
+		free_snapshot_question(&whole->question);
+		return NULL;
+	}
+	if (id_count > 0)
+		memcpy(snapshot->ids, ids, id_count * sizeof(*ids));
+	snapshot->id_count = id_count;
+	return whole;
+}
+
+static int ask_snapshot_once(
+	struct ask *ask, const uint64_t *ids, size_t id_count, struct snapshot *out)
+{
+	struct snapshot_question *whole;
+
+	if (!take_credit(ask))
+		return -EBUSY;
+	whole = new_snapshot_question(ask, ids, id_count);
+	if (whole == NULL) {
+		ask->out--;
+		return -ENOMEM;
+	}
+	if (!wait_for(&whole->question, &whole->letter, ASK_ANSWER_MS))
+		return -ETIMEDOUT;
+	*out = whole->snapshot;
+	whole->snapshot = (struct snapshot){0};
+	free_snapshot_question(&whole->question);
+	return 0;
+}
+
+int ask_snapshot(struct ask *ask, const uint64_t *ids, size_t id_count, struct snapshot *out)
+{
+	int rc;
+
+	*out = (struct snapshot){0};
+	rc = ask_snapshot_once(ask, ids, id_count, out);
+	if (rc < 0 || out->host_count <= ask->host_room)
+		return rc;
+	/* More hosts than there was room for: a reload may have brought them. */
+	ask->host_room = out->host_count + HOSTS_FIRST;
+	snapshot_fini(out);
+	rc = ask_snapshot_once(ask, ids, id_count, out);
+	if (rc == 0 && out->host_count > ask->host_room)
+		out->host_count = ask->host_room;
+	return rc;
+}
+
+bool snapshot_claims(const struct snapshot *snapshot, uint64_t id)
+{
+	for (size_t i = 0; i < snapshot->id_count; i++) {
+		if (snapshot->ids[i] == id)
+			return snapshot->claimed[i];
+	}
+	return false;
+}
+
+/* ---- pause and resume ---- */
+
+struct pause_question {
+	struct question question;
+	struct letter letter;
+	char host[HOST_NAME_MAX_SIZE];
+	bool paused;
+	int result;
+};
+
+static void free_plain_question(struct question *question)
+{
+	free(question);
+}
+
+static void pause_answered(struct letter *letter, void *reader)
+{
+	(void)reader;
+	take_back(&LETTER_OF(letter, struct pause_question, letter)->question);
+}
+
+static void pause_host(struct letter *letter, void *context)
+{
+	struct pause_question *whole = LETTER_OF(letter, struct pause_question, letter);
+
+	whole->result = scheduler_pause(context, whole->host, whole->paused);
+	send_back(whole->question.ask, letter, pause_answered);
+}
+
+int ask_pause(struct ask *ask, const char *host, bool paused)
+{
+	struct pause_question *whole;
+	int result;
+
+	if (strlen(host) >= HOST_NAME_MAX_SIZE)
+		return -ENOENT;
+	if (!take_credit(ask))
+		return -EBUSY;
+	whole = calloc(1, sizeof(*whole));
+	if (whole == NULL) {
+		ask->out--;
+		return -ENOMEM;
+	}
+	whole->question.ask = ask;
+	whole->question.free = free_plain_question;
+	whole->letter.read = pause_host;
+	whole->paused = paused;
+	memcpy(whole->host, host, strlen(host) + 1);
+	if (!wait_for(&whole->question, &whole->letter, ASK_ANSWER_MS))
+		return -ETIMEDOUT;
+	result = whole->result;
+	free(whole);
+	return result;
+}
+
+/* ---- acts on messages ---- */
+
+struct act_question {
+	struct question question;
+	struct act act;
+};
+
+static void act_answered(struct letter *letter, void *reader)
+{
+	(void)reader;
+	take_back(&LETTER_OF(letter, struct act_question, act.letter)->question);
+}
+
+int ask_act(struct ask *ask, enum act_verb verb, uint64_t id, uint64_t hold_until_unix_ms,
+	const char *who)
+{
+	struct act_question *whole;
+	int result;
+
+	if (!take_credit(ask))
+		return -EAGAIN;
+	whole = calloc(1, sizeof(*whole));
+	if (whole == NULL) {
+		ask->out--;
+		return -ENOMEM;
+	}
+	whole->question.ask = ask;
+	whole->question.free = free_plain_question;
+	whole->act = (struct act){
+		.letter.read = scheduler_act_read,
+		.verb = verb,
+		.id = id,
+		.hold_until_unix_ms = hold_until_unix_ms,
+		.answer_to = ask->inbox,
+		.answered = act_answered,
+	};
+	snprintf(whole->act.who, sizeof(whole->act.who), "%s", who);
+	if (!wait_for(&whole->question, &whole->act.letter, ASK_ACT_MS))
+		return -ETIMEDOUT;
+	result = whole->act.result;
+	free(whole);
+	return result;
+}

@@ -1,0 +1,70 @@
+/*
+ * ask.h: the admin thread's questions and acts to the scheduler's thread, and the wait for the answers.
+ *
+ * The way of a question:
+ *   1. It is made on the heap, takes one of ASK_CREDITS, and its letter goes to the scheduler's inbox. Without a credit the
+ *      caller gets -EBUSY: the scheduler has not answered for long.
+ *   2. The scheduler's thread reads the letter, fills in what was asked, and sends it back to the inbox here.
+ *   3. The admin thread sleeps on its inbox meanwhile and reads what comes, until this question is answered.
+ *   4. When the deadline is over first, the question is left to itself: the caller gets -ETIMEDOUT, and the answer, when it
+ *      comes, gives the credit back and frees it. Until then nobody touches it but its reader.
+ * An act (hold, delete …) goes the same way, through the writer, so it may take as long as a store that is being healed.
+ *
+ * Threads: the admin thread, but ask_inbox's mailbox, to which any may push.
+ * Owner: ask_close waits a little for questions that are still out; those that do not come back are never freed, nor is
+ * the inbox that they come back to. So the scheduler is stopped after the admin thread.
+ */
+#ifndef SLUICE_ADMIN_ASK_H
+#define SLUICE_ADMIN_ASK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/clock.h"
+#include "core/mailbox.h"
+#include "queue/scheduler.h"
+
+#define ASK_CREDITS   32 /* room for them in the scheduler's inbox */
+#define ASK_ANSWER_MS 2000
+#define ASK_ACT_MS    15000 /* more than WRITER_HEAL_MS */
+
+struct ask;
+
+/* `more`: how many letters of others may be in the inbox at once. */
+struct ask *ask_open(struct mailbox *scheduler, const struct clock *clock, size_t more);
+void ask_close(struct ask **ask);
+
+struct mailbox *ask_inbox(struct ask *ask);
+/* Reads what is in the inbox; `reader` is the letters' context. True: it is empty, and the next push wakes. */
+bool ask_read_inbox(struct ask *ask);
+/* The context of letters in the inbox; set once by the inbox's other user. */
+void ask_set_reader(struct ask *ask, void *reader);
+/* From now on no caller is kept waiting: the admin thread is to stop. */
+void ask_hurry(struct ask *ask);
+
+/* What the scheduler has in memory, at one moment. */
+struct snapshot {
+	bool known; /* false: the scheduler did not answer in time, all is empty */
+	struct host_report *hosts;
+	size_t host_count;
+	size_t delivering, scanning; /* units */
+	uint64_t *ids; /* those asked for … */
+	bool *claimed; /* … and which are with delivery or a scanner */
+	size_t id_count;
+};
+
+/* 0, or -EBUSY, -ETIMEDOUT, -ENOMEM; `out` is then empty and may be used as it is. */
+int ask_snapshot(struct ask *ask, const uint64_t *ids, size_t id_count, struct snapshot *out);
+bool snapshot_claims(const struct snapshot *snapshot, uint64_t id);
+void snapshot_fini(struct snapshot *snapshot);
+
+/* 0, -ENOENT (no such host), or as above. */
+int ask_pause(struct ask *ask, const char *host, bool paused);
+
+/* 0, -ENOENT, -EBUSY (it is being delivered), -EINVAL (the message's state does not allow it), -EAGAIN (no credit),
+ * -ETIMEDOUT (not known whether), or what the store says. */
+int ask_act(struct ask *ask, enum act_verb verb, uint64_t id, uint64_t hold_until_unix_ms,
+	const char *who);
+
+#endif

@@ -1,0 +1,146 @@
+#include "admin/filter.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin/message_json.h"
+#include "admin/nearest.h"
+#include "core/address.h"
+#include "queue/id.h"
+
+static int parse_state(const char *text, struct filter *filter, struct reason *reason)
+{
+	const char *meant;
+
+	for (size_t i = 0; i < message_state_count; i++) {
+		if (strcmp(message_states[i], text) == 0) {
+			filter->state = message_states[i];
+			return 0;
+		}
+	}
+	meant = nearest_word(text, message_states, message_state_count);
+	if (meant != NULL)
+		return reason_set(
+			reason, "state=%s: no such state; did you mean \"%s\"?", text, meant);
+	return reason_set(reason,
+		"state=%s: no such state; there are receiving, scanning, delivering, waiting, "
+		"deferred, "
+		"held and quarantined.",
+		text);
+}
+
+static int parse_limit(const char *text, struct filter *filter, struct reason *reason)
+{
+	char *end;
+	unsigned long limit = strtoul(text, &end, 10);
+
+	if (text[0] < '0' || text[0] > '9' || *end != '\0' || limit < 1 || limit > FILTER_LIMIT_MAX)
+		return reason_set(reason, "limit=%s: expected a number from 1 to %d.", text,
+			FILTER_LIMIT_MAX);
+	filter->limit = limit;
+	return 0;
+}
+
+static int parse_client(const char *text, struct filter *filter, struct reason *reason)
+{
+	struct reason why;
+
+	if (network_list_add(&filter->clients, text, &why) < 0)
+		return reason_set(reason, "client=%.100s: expected an address or a network: %.300s",
+			text, why.text);
+	return 0;
+}
+
+int filter_parse(const struct request *request, struct filter *out, struct reason *reason)
+{
+	const char *state = request_parameter(request, "state");
+	const char *client = request_parameter(request, "client");
+	const char *limit = request_parameter(request, "limit");
+	const char *after = request_parameter(request, "after");
+
+	*out = (struct filter){
+		.from = request_parameter(request, "from"),
+		.to = request_parameter(request, "to"),
+		.limit = FILTER_LIMIT,
+	};
+	if (after != NULL && id_parse(after, &out->after) < 0)
+		return reason_set(
+			reason, "after=%.100s: expected the \"next\" of the page before.", after);
+	if (state != NULL && parse_state(state, out, reason) < 0)
+		return -1;
+	if (limit != NULL && parse_limit(limit, out, reason) < 0)
+		return -1;
+	return client == NULL ? 0 : parse_client(client, out, reason);
+}
+
+void filter_fini(struct filter *filter)
+{
+	network_list_fini(&filter->clients);
+}
+
+static char lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+}
+
+static bool same_letters(const char *a, const char *b)
+{
+	while (*a != '\0' && lower(*a) == lower(*b)) {
+		a++;
+		b++;
+	}
+	return lower(*a) == lower(*b);
+}
+
+static bool fits_address(const char *wanted, const char *address)
+{
+	const char *domain;
+
+	if (wanted == NULL)
+		return true;
+	if (strcmp(wanted, "<>") == 0)
+		return address[0] == '\0';
+	if (wanted[0] != '@')
+		return same_letters(wanted, address);
+	domain = strrchr(address, '@');
+	return domain != NULL && same_letters(wanted, domain);
+}
+
+static bool fits_recipient(const struct filter *filter, const struct envelope *envelope)
+{
+	if (filter->to == NULL)
+		return true;
+	for (size_t i = 0; i < envelope->recipient_count; i++) {
+		if (fits_address(filter->to, envelope->recipients[i].address))
+			return true;
+	}
+	return false;
+}
+
+static bool fits_client(const struct filter *filter, const struct envelope *envelope)
+{
+	struct address address;
+
+	if (filter->clients.count == 0)
+		return true;
+	return envelope->client != NULL && address_parse(envelope->client, &address) == 0 &&
+	       network_list_has(&filter->clients, &address);
+}
+
+bool filter_fits(const struct filter *filter, const struct envelope *envelope)
+{
+	return fits_address(filter->from, envelope->reverse_path) &&
+	       fits_recipient(filter, envelope) && fits_client(filter, envelope);
+}
+
+bool filter_fits_state(const struct filter *filter, const char *state)
+{
+	return filter->state == NULL || (state != NULL && strcmp(filter->state, state) == 0);
+}
+
+bool filter_is_open(const struct filter *filter)
+{
+	return filter->state == NULL && filter->from == NULL && filter->to == NULL &&
+	       filter->clients.count == 0;
+}

@@ -1,0 +1,65 @@
+#include "admin/request.h"
+
+#include <string.h>
+
+static int hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return -1;
+}
+
+int request_decode(const char *text, size_t size, char *out, size_t out_size)
+{
+	size_t used = 0;
+
+	for (size_t at = 0; at < size; at++) {
+		char c = text[at];
+
+		if (c == '%') {
+			int high = size - at > 2 ? hex_value(text[at + 1]) : -1;
+			int low = size - at > 2 ? hex_value(text[at + 2]) : -1;
+
+			if (high < 0 || low < 0)
+				return -1;
+			c = (char)(high << 4 | low);
+			at += 2;
+		}
+		if (c == '\0' || used + 1 >= out_size)
+			return -1;
+		out[used++] = c;
+	}
+	out[used] = '\0';
+	return 0;
+}
+
+int request_add_parameter(struct request *request, const char *name, const char *value)
+{
+	struct request_parameter *parameter = &request->query[request->query_count];
+
+	if (request->query_count == REQUEST_QUERY_MAX)
+		return -1;
+	if (request_decode(name, strlen(name), parameter->name, sizeof(parameter->name)) < 0)
+		return -1;
+	if (request_parameter(request, parameter->name) != NULL)
+		return -1;
+	if (value == NULL)
+		value = "";
+	if (request_decode(value, strlen(value), parameter->value, sizeof(parameter->value)) < 0)
+		return -1;
+	request->query_count++;
+	return 0;
+}
+
+const char *request_parameter(const struct request *request, const char *name)
+{
+	for (size_t i = 0; i < request->query_count; i++) {
+		if (strcmp(request->query[i].name, name) == 0)
+			return request->query[i].value;
+	}
+	return NULL;
+}

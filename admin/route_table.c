@@ -1,0 +1,19 @@
+#include "admin/filter.h"
+#include "admin/routes.h"
+
+const struct route route_table[] = {
+	{"GET", "/v1/status", route_status, ""},
+	{"GET", "/v1/queue", route_queue, ""},
+	{"GET", "/v1/queue/messages", route_messages, FILTER_PARAMETERS},
+	{"GET", "/v1/queue/messages/{id}", route_message, ""},
+	{"DELETE", "/v1/queue/messages/{id}", route_delete, ""},
+	{"GET", "/v1/queue/messages/{id}/content", route_content, ""},
+	{"POST", "/v1/queue/messages/{id}/retry", route_retry, ""},
+	{"POST", "/v1/queue/messages/{id}/hold", route_hold, "until"},
+	{"POST", "/v1/queue/messages/{id}/release", route_release, ""},
+	{"GET", "/v1/hosts", route_hosts, ""},
+	{"POST", "/v1/hosts/{host}/pause", route_pause, ""},
+	{"POST", "/v1/hosts/{host}/resume", route_resume, ""},
+	{"GET", "/metrics", route_metrics, ""},
+};
+const size_t route_count = sizeof(route_table) / sizeof(route_table[0]);

@@ -1,0 +1,27 @@
+/*
+ * routes.h: the handlers that route_table names, a file a group.
+ */
+#ifndef SLUICE_ADMIN_ROUTES_H
+#define SLUICE_ADMIN_ROUTES_H
+
+#include "admin/json.h"
+#include "admin/route.h"
+
+/* route_status.c */
+route_fn route_status;
+/* route_queue.c */
+route_fn route_queue, route_messages;
+/* route_message.c */
+route_fn route_message, route_content, route_retry, route_hold, route_release, route_delete;
+/* route_hosts.c */
+route_fn route_hosts, route_pause, route_resume;
+/* route_metrics.c */
+route_fn route_metrics;
+
+struct snapshot;
+struct host_report;
+
+void host_write(struct json *json, const char *name, const struct host_report *host);
+void hosts_write(struct json *json, const char *name, const struct snapshot *snapshot);
+
+#endif
