@@ -74,7 +74,8 @@ static size_t put_head(char *line, const char *level)
 }
 
 /* Formats behind `at`, and leaves room for the end of the line. */
-static size_t put_format(char *line, size_t at, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static size_t put_format(
+	char *line, size_t at, const char *format, va_list args)
 {
 	size_t room = LINE_SIZE - 1 - at;
 	int size = vsnprintf(line + at, room, format, args);

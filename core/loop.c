@@ -21,6 +21,7 @@ RB_HEAD(timer_tree, loop_timer);
 struct loop {
 	const struct clock *clock;
 	int epoll_fd;
+	struct mailbox *inbox; /* or NULL */
 	int64_t now_ms;
 	struct slot *slots;
 	unsigned slot_count, slot_room, first_free;
@@ -158,6 +159,17 @@ void loop_timer_clear(struct loop *loop, struct loop_timer *timer)
 	timer->armed = false;
 }
 
+int loop_attach(struct loop *loop, struct mailbox *inbox)
+{
+	/* Edge-triggered: each wake-up is an event of its own, so the counter need not be read back to zero. */
+	struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u64 = NO_SLOT};
+
+	if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, mailbox_fd(inbox), &event) < 0)
+		return -errno;
+	loop->inbox = inbox;
+	return 0;
+}
+
 static int wait_for(struct loop *loop, int max_wait_ms)
 {
 	struct loop_timer *first = RB_MIN(timer_tree, &loop->timers);
@@ -184,19 +196,31 @@ static void fire_due(struct loop *loop)
 	}
 }
 
+static int wait_for_events(struct loop *loop, int max_wait_ms, struct epoll_event *events)
+{
+	bool rests = loop->inbox != NULL && max_wait_ms != 0 && mailbox_rest(loop->inbox);
+	int wait_ms = loop->inbox == NULL || rests ? wait_for(loop, max_wait_ms) : 0;
+	int count = epoll_wait(loop->epoll_fd, events, EVENTS_PER_STEP, wait_ms);
+
+	if (count < 0)
+		count = errno == EINTR ? 0 : -errno;
+	if (rests)
+		mailbox_rise(loop->inbox);
+	return count;
+}
+
 int loop_step(struct loop *loop, int max_wait_ms)
 {
 	struct epoll_event events[EVENTS_PER_STEP];
-	int count =
-		epoll_wait(loop->epoll_fd, events, EVENTS_PER_STEP, wait_for(loop, max_wait_ms));
+	int count = wait_for_events(loop, max_wait_ms, events);
 
-	if (count < 0 && errno != EINTR)
-		return -errno;
+	if (count < 0)
+		return count;
 	loop->now_ms = clock_mono_ms(loop->clock);
 	for (int i = 0; i < count; i++) {
 		unsigned slot = (unsigned)(events[i].data.u64 & UINT32_MAX);
 		uint32_t generation = (uint32_t)(events[i].data.u64 >> 32);
-		struct loop_watch *watch = loop->slots[slot].watch;
+		struct loop_watch *watch = slot != NO_SLOT ? loop->slots[slot].watch : NULL;
 
 		if (watch != NULL && loop->slots[slot].generation == generation)
 			watch->ready(watch->owner, events[i].events);

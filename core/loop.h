@@ -19,6 +19,7 @@
 #include <bsd/sys/tree.h>
 
 #include "core/clock.h"
+#include "core/mailbox.h"
 
 struct loop;
 
@@ -52,6 +53,13 @@ void loop_watch_remove(struct loop *loop, struct loop_watch *watch);
 /* Arms or moves a timer. A timer that moves at every command is cheaper re-armed lazily, from its `fire`. */
 void loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t due_mono_ms);
 void loop_timer_clear(struct loop *loop, struct loop_timer *timer);
+
+/*
+ * The mailbox that this thread owns and sleeps on. loop_step rests it before it waits, and does not wait when something
+ * came or it was nudged; while handlers run it counts as awake, so a push then costs its sender no system call. The owner
+ * pops it between steps.
+ */
+int loop_attach(struct loop *loop, struct mailbox *inbox);
 
 /* One turn. max_wait_ms < 0: until something happens. Returns 0 or -errno. */
 int loop_step(struct loop *loop, int max_wait_ms);

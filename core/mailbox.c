@@ -51,21 +51,22 @@ static bool set_asleep(struct mailbox *mailbox, bool asleep)
 	return atomic_exchange_explicit(&mailbox->asleep, asleep, memory_order_acq_rel);
 }
 
-static void wake_owner(struct mailbox *mailbox)
+static bool wake_owner(struct mailbox *mailbox)
 {
 	uint64_t one = 1;
 	ssize_t written;
 
 	if (!set_asleep(mailbox, false))
-		return;
+		return false;
 	written = write(mailbox->fd, &one, sizeof(one));
 	(void)written; /* EAGAIN: the counter is full, so the owner is woken anyway */
+	return true;
 }
 
-void mailbox_nudge(struct mailbox *mailbox)
+bool mailbox_nudge(struct mailbox *mailbox)
 {
 	atomic_store_explicit(&mailbox->nudged, true, memory_order_relaxed);
-	wake_owner(mailbox);
+	return wake_owner(mailbox);
 }
 
 bool mailbox_push(struct mailbox *mailbox, struct letter *letter)
@@ -97,6 +98,11 @@ void mailbox_wake(struct mailbox *mailbox)
 	ssize_t taken = read(mailbox->fd, &count, sizeof(count));
 
 	(void)taken; /* EAGAIN: somebody else's spurious wake-up */
+	set_asleep(mailbox, false);
+}
+
+void mailbox_rise(struct mailbox *mailbox)
+{
 	set_asleep(mailbox, false);
 }
 

@@ -11,8 +11,9 @@
  *   1. mailbox_pop and read until NULL.
  *   2. mailbox_rest: says "I am going to sleep" and tells whether something came meanwhile; then back to 1.
  *   3. sleep on mailbox_fd (level-triggered); when it is readable, mailbox_wake and back to 1.
+ * An owner with a loop has 2 and 3 done by loop_step (loop_attach).
  *
- * Threads: push and nudge from any; pop, rest and wake by the owner alone (several owners may share one that only pops
+ * Threads: push and nudge from any; pop, rest, wake and rise by the owner alone (several owners may share one that only pops
  * and never rests). Owner: as ring.h. Errors: pushing to a full mailbox returns false; by the credits of
  * docs/architecture.md that is a bug everywhere but at the acceptor.
  */
@@ -41,14 +42,19 @@ void mailbox_close(struct mailbox **mailbox);
 bool mailbox_push(struct mailbox *mailbox, struct letter *letter)
 	__attribute__((warn_unused_result));
 
-/* Wakes the owner without an item: "look again". Never lost, never piles up: an owner that was awake finds it at its rest. */
-void mailbox_nudge(struct mailbox *mailbox);
+/*
+ * Wakes the owner without an item: "look again". Never lost, never piles up: an owner that was awake finds it at its rest.
+ * True: it was asleep.
+ */
+bool mailbox_nudge(struct mailbox *mailbox);
 
 struct letter *mailbox_pop(struct mailbox *mailbox);
 
 /* True: it is empty and the next push wakes; the owner may sleep. False: something came or it was nudged; look again. */
 bool mailbox_rest(struct mailbox *mailbox);
 void mailbox_wake(struct mailbox *mailbox);
+/* The owner woke for another reason: pushes need not wake it any more. Costs no system call. */
+void mailbox_rise(struct mailbox *mailbox);
 
 int mailbox_fd(const struct mailbox *mailbox);
 size_t mailbox_depth(const struct mailbox *mailbox);

@@ -13,8 +13,8 @@
 #include <stdint.h>
 
 enum metric {
-	METRIC_CONNECTIONS, /* gauge: open client connections */
-	METRIC_CONNECTIONS_ACCEPTED,
+	METRIC_CONNECTIONS, /* gauge: clients that are in; core/admission's */
+	METRIC_CONNECTIONS_ACCEPTED, /* core/acceptor's, as the next */
 	METRIC_CONNECTIONS_REFUSED, /* over a limit: closed or answered 421 */
 	METRIC_SESSIONS_TIMED_OUT,
 	METRIC_RECEIVING, /* gauge: transactions whose text is arriving */

@@ -12,8 +12,12 @@
  *
  * Threads: start, stop by the main thread; the callbacks run on the worker's. Owner: a session belongs to one worker
  * from opened to its end.
- * Stop: worker_pool_stop calls service->stopping on each worker's thread and joins it when service->sessions says 0 or
- * the deadline is over.
+ * Stop, after the acceptors' (nothing is pushed to the job ring any more):
+ *   1. On each worker's thread what is left in the job ring is opened, then service->stopping is called.
+ *   2. Turns go on until service->sessions says 0 or the deadline is over.
+ *   3. Over the deadline service->cut closes what is left without a reply, and turns go on until the requests that those
+ *      sessions had under way have come back (service->sessions says 0): the writer answers each in bounded time, and
+ *      memory that it still writes to cannot be freed. Then service->end.
  */
 #ifndef SLUICE_CORE_WORKER_H
 #define SLUICE_CORE_WORKER_H
@@ -34,8 +38,11 @@ struct worker_service {
 	void (*opened)(void *context, struct accepted *accepted);
 	void (*turned)(void *context);
 	void (*stopping)(void *context); /* close what is idle, let transactions in flight finish */
-	size_t (*sessions)(void *context); /* still open */
+	size_t (*sessions)(
+		void *context); /* still open, or closed with a request still under way */
 	void (*end)(void *context); /* after the last turn; closes what is left without a reply */
+	/* The stop's deadline is over: close all without a reply. NULL: `end` follows at once. */
+	void (*cut)(void *context);
 };
 
 struct worker_pool;
@@ -44,6 +51,7 @@ struct worker_pool;
 int worker_pool_start(struct worker_pool **out, const struct worker_service *service,
 	void *service_data, unsigned count, size_t inbox_capacity, struct ring *jobs,
 	const struct clock *clock, struct reason *reason);
+/* `deadline_ms` from now. NULL and a pointer to NULL are accepted. */
 void worker_pool_stop(struct worker_pool **pool, int64_t deadline_ms);
 
 struct mailbox *const *worker_pool_inboxes(const struct worker_pool *pool);

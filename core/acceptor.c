@@ -1,0 +1,492 @@
+#include "core/acceptor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/loop.h"
+#include "core/metrics.h"
+
+#define ACCEPTS_PER_READY  32 /* then the other sockets have their turn */
+#define FULL_REST_MS       5 /* until a full ring or listener is looked at again */
+#define EXHAUSTED_REST_MS  100 /* without descriptors or memory */
+#define PARKED_MAX         1024 /* by thread */
+#define PARKED_PATIENCE_MS 240000 /* a client may be expected to wait so long */
+#define PARKED_RETRY_MS    20
+#define PARKED_A_RETRY     64
+
+/* A listening socket as one thread sees it: watched, or resting until its timer fires. */
+struct gate {
+	struct thread *thread;
+	const struct acceptor_socket *socket;
+	struct loop_watch watch;
+	struct loop_timer rest;
+};
+
+/* A client that was accepted and has no place yet: over its address's limit, or the ring was full. */
+struct parked {
+	struct thread *thread;
+	const struct acceptor_socket *socket;
+	struct accepted *accepted;
+	bool admitted; /* only the ring has to take it */
+	int64_t until_mono_ms;
+	struct loop_watch gone; /* the client's end */
+	TAILQ_ENTRY(parked) entry;
+};
+
+struct thread {
+	struct acceptor *acceptor;
+	pthread_t id;
+	bool started;
+	struct loop *loop;
+	struct mailbox *inbox; /* only nudged, at the stop */
+	int reserve_fd; /* spent to answer a client when descriptors are used up; -1: could not be had again */
+	unsigned next_worker;
+	TAILQ_HEAD(, parked) parked;
+	unsigned parked_count;
+	struct loop_timer retry;
+	struct gate *gates; /* one for each socket */
+};
+
+struct acceptor {
+	struct acceptor_options options;
+	_Atomic bool stopping;
+	unsigned thread_count;
+	struct thread threads[];
+};
+
+/* ---- gates ---- */
+
+/* Exclusive: a client wakes one of the threads that wait. */
+static int watch_gate(struct gate *gate)
+{
+	return loop_watch_add(
+		gate->thread->loop, &gate->watch, gate->socket->fd, EPOLLIN | EPOLLEXCLUSIVE);
+}
+
+static void end_rest(void *owner)
+{
+	struct gate *gate = owner;
+
+	if (watch_gate(gate) < 0)
+		loop_timer_set(gate->thread->loop, &gate->rest,
+			loop_now_ms(gate->thread->loop) + EXHAUSTED_REST_MS);
+}
+
+/* Leaves the clients in the backlog for a while. */
+static void rest_gate(struct gate *gate, int64_t rest_ms)
+{
+	struct loop *loop = gate->thread->loop;
+
+	loop_watch_remove(loop, &gate->watch);
+	loop_timer_set(loop, &gate->rest, loop_now_ms(loop) + rest_ms);
+}
+
+static void rest_all_gates(struct thread *thread, int64_t rest_ms)
+{
+	for (size_t i = 0; i < thread->acceptor->options.socket_count; i++)
+		rest_gate(&thread->gates[i], rest_ms);
+}
+
+/* ---- one client ---- */
+
+static void take_reserve(struct thread *thread)
+{
+	thread->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+/*
+ * The text goes out with one send, and the end of it is said before the close: a close with the client's bytes still
+ * unread would reset the connection, and the client might lose the text.
+ */
+static void refuse(const struct acceptor_socket *socket, int fd)
+{
+	char unread[4096];
+
+	metric_add(METRIC_CONNECTIONS_REFUSED, 1);
+	if (!socket->leaves_in_backlog && socket->refusal != NULL &&
+		send(fd, socket->refusal, strlen(socket->refusal), MSG_NOSIGNAL | MSG_DONTWAIT) >
+			0) {
+		shutdown(fd, SHUT_WR);
+		while (recv(fd, unread, sizeof(unread), MSG_DONTWAIT) == (ssize_t)sizeof(unread))
+			;
+	}
+	close(fd);
+}
+
+static void log_refused(
+	const struct acceptor_socket *socket, const struct address *peer, const char *why)
+{
+	char host[ADDRESS_TEXT_SIZE];
+
+	log_event_limited(LOG_WARNING, "client_refused", "client=%s listener=%u why=\"%s\"",
+		address_format_host(peer, host), socket->listener, why);
+}
+
+/* The first worker found asleep is woken; those awake look at the ring before they sleep. */
+static void nudge_worker(struct thread *thread)
+{
+	const struct acceptor_options *options = &thread->acceptor->options;
+
+	for (size_t i = 0; i < options->worker_count; i++) {
+		unsigned at = thread->next_worker++ % (unsigned)options->worker_count;
+
+		if (mailbox_nudge(options->worker_inboxes[at]))
+			return;
+	}
+}
+
+static bool give_to_workers(struct thread *thread, struct accepted *accepted)
+{
+	if (!ring_push(thread->acceptor->options.jobs, accepted))
+		return false;
+	metric_add(METRIC_CONNECTIONS_ACCEPTED, 1);
+	nudge_worker(thread);
+	return true;
+}
+
+/* ---- parked clients ---- */
+
+static void retry_later(struct thread *thread)
+{
+	loop_timer_set(thread->loop, &thread->retry, loop_now_ms(thread->loop) + PARKED_RETRY_MS);
+}
+
+static void unpark(struct parked *parked)
+{
+	struct thread *thread = parked->thread;
+
+	loop_watch_remove(thread->loop, &parked->gone);
+	TAILQ_REMOVE(&thread->parked, parked, entry);
+	thread->parked_count--;
+	free(parked);
+}
+
+/* Without a word, whatever the listener: it has waited, and a late refusal would only be tried again. */
+static void drop_parked(struct parked *parked)
+{
+	struct accepted *accepted = parked->accepted;
+
+	if (parked->admitted)
+		admission_leave(parked->thread->acceptor->options.admission, &accepted->ticket);
+	metric_add(METRIC_CONNECTIONS_REFUSED, 1);
+	unpark(parked);
+	close(accepted->fd);
+	free(accepted);
+}
+
+static void parked_is_gone(void *owner, uint32_t events)
+{
+	(void)events;
+	drop_parked(owner);
+}
+
+/* True: it is off the list. */
+static bool retry_parked(struct parked *parked)
+{
+	struct thread *thread = parked->thread;
+	struct accepted *accepted = parked->accepted;
+
+	if (!parked->admitted)
+		parked->admitted =
+			admission_enter(thread->acceptor->options.admission, accepted->listener,
+				&accepted->peer, &accepted->ticket) == ADMISSION_IN;
+	if (parked->admitted && give_to_workers(thread, accepted)) {
+		unpark(parked);
+		return true;
+	}
+	if (loop_now_ms(thread->loop) < parked->until_mono_ms)
+		return false;
+	log_refused(parked->socket, &accepted->peer, "waited too long over a limit");
+	drop_parked(parked);
+	return true;
+}
+
+/* A few at a time, each that must go on waiting behind the others. */
+static void retry_some(void *owner)
+{
+	struct thread *thread = owner;
+	unsigned most =
+		thread->parked_count < PARKED_A_RETRY ? thread->parked_count : PARKED_A_RETRY;
+
+	for (unsigned i = 0; i < most; i++) {
+		struct parked *parked = TAILQ_FIRST(&thread->parked);
+
+		if (!retry_parked(parked)) {
+			TAILQ_REMOVE(&thread->parked, parked, entry);
+			TAILQ_INSERT_TAIL(&thread->parked, parked, entry);
+		}
+	}
+	if (thread->parked_count > 0)
+		retry_later(thread);
+}
+
+/* False: no room or memory; the client is still the caller's. */
+static bool park(struct thread *thread, const struct acceptor_socket *socket,
+	struct accepted *accepted, bool admitted)
+{
+	struct parked *parked =
+		thread->parked_count < PARKED_MAX ? calloc(1, sizeof(*parked)) : NULL;
+
+	if (parked == NULL)
+		return false;
+	*parked = (struct parked){
+		.thread = thread,
+		.socket = socket,
+		.accepted = accepted,
+		.admitted = admitted,
+		.until_mono_ms = loop_now_ms(thread->loop) + PARKED_PATIENCE_MS,
+		.gone = {.owner = parked, .ready = parked_is_gone},
+	};
+	if (loop_watch_add(thread->loop, &parked->gone, accepted->fd, EPOLLRDHUP) < 0) {
+		free(parked);
+		return false;
+	}
+	TAILQ_INSERT_TAIL(&thread->parked, parked, entry);
+	if (thread->parked_count++ == 0)
+		retry_later(thread);
+	return true;
+}
+
+/* ---- accepting ---- */
+
+/* Over a limit: refused where that is allowed, else parked. */
+static void turn_away(struct gate *gate, struct accepted *accepted, enum admission_answer answer)
+{
+	if (gate->socket->leaves_in_backlog && park(gate->thread, gate->socket, accepted, false))
+		return;
+	log_refused(gate->socket, &accepted->peer,
+		answer == ADMISSION_FULL ? "too many connections"
+					 : "too many connections from this address");
+	refuse(gate->socket, accepted->fd);
+	free(accepted);
+}
+
+static void admit(struct gate *gate, int fd, const struct sockaddr *from, socklen_t from_size)
+{
+	struct admission *admission = gate->thread->acceptor->options.admission;
+	struct accepted *accepted = calloc(1, sizeof(*accepted));
+	enum admission_answer answer;
+
+	if (accepted == NULL || address_from_socket(from, from_size, &accepted->peer) < 0) {
+		free(accepted);
+		refuse(gate->socket, fd);
+		return;
+	}
+	accepted->fd = fd;
+	accepted->listener = gate->socket->listener;
+	answer = admission_enter(admission, accepted->listener, &accepted->peer, &accepted->ticket);
+	if (answer != ADMISSION_IN) {
+		turn_away(gate, accepted, answer);
+		return;
+	}
+	if (give_to_workers(gate->thread, accepted))
+		return;
+	/* Another thread took the ring's last place after this one had looked. */
+	if (park(gate->thread, gate->socket, accepted, true))
+		return;
+	admission_leave(admission, &accepted->ticket);
+	refuse(gate->socket, fd);
+	free(accepted);
+}
+
+/* Out of descriptors or memory (F-21): one client learns of it, if only by the close, and then there is a rest. */
+static void accept_on_reserve(struct gate *gate, int error)
+{
+	struct thread *thread = gate->thread;
+	int fd = -1;
+
+	log_event_limited(LOG_ERROR, "accept_failed", "why=\"%s\" rest_ms=%d", strerror(error),
+		EXHAUSTED_REST_MS);
+	if (thread->reserve_fd >= 0) {
+		close(thread->reserve_fd);
+		thread->reserve_fd = -1;
+		fd = accept4(gate->socket->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	}
+	if (fd >= 0)
+		refuse(gate->socket, fd);
+	if (thread->reserve_fd < 0)
+		take_reserve(thread);
+	rest_all_gates(thread, EXHAUSTED_REST_MS);
+}
+
+enum accept_answer { ACCEPT_MORE, ACCEPT_NO_MORE };
+
+static enum accept_answer accept_one(struct gate *gate)
+{
+	struct sockaddr_storage from;
+	socklen_t from_size = sizeof(from);
+	int fd = accept4(gate->socket->fd, (struct sockaddr *)&from, &from_size,
+		SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd >= 0) {
+		admit(gate, fd, (struct sockaddr *)&from, from_size);
+		return ACCEPT_MORE;
+	}
+	switch (errno) {
+	case EAGAIN:
+		return ACCEPT_NO_MORE;
+	case EBADF:
+	case EINVAL:
+	case ENOTSOCK:
+		log_panic("listening socket %d: %s", gate->socket->fd, strerror(errno));
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+		accept_on_reserve(gate, errno);
+		return ACCEPT_NO_MORE;
+	default: /* that client's connection failed before it was accepted (accept(2)) */
+		return ACCEPT_MORE;
+	}
+}
+
+static bool has_room(const struct gate *gate)
+{
+	const struct acceptor_options *options = &gate->thread->acceptor->options;
+
+	if (ring_depth(options->jobs) >= ring_capacity(options->jobs))
+		return false;
+	return !gate->socket->leaves_in_backlog ||
+	       admission_has_room(options->admission, gate->socket->listener);
+}
+
+static void accept_clients(void *owner, uint32_t events)
+{
+	struct gate *gate = owner;
+
+	(void)events;
+	for (int i = 0; i < ACCEPTS_PER_READY; i++) {
+		if (!has_room(gate)) {
+			rest_gate(gate, FULL_REST_MS);
+			return;
+		}
+		if (accept_one(gate) == ACCEPT_NO_MORE)
+			return;
+	}
+}
+
+/* ---- threads ---- */
+
+static void *run(void *argument)
+{
+	struct thread *thread = argument;
+	struct acceptor *acceptor = thread->acceptor;
+
+	pthread_setname_np(pthread_self(), "acceptor");
+	/* acquire: pairs with the release in acceptor_stop */
+	while (!atomic_load_explicit(&acceptor->stopping, memory_order_acquire)) {
+		int rc = loop_step(thread->loop, -1);
+
+		if (rc < 0)
+			log_panic("acceptor cannot wait for events: %s", strerror(-rc));
+	}
+	return NULL;
+}
+
+static int open_thread(struct acceptor *acceptor, struct thread *thread, struct reason *reason)
+{
+	size_t count = acceptor->options.socket_count;
+
+	thread->loop = loop_open(&clock_system);
+	thread->inbox = mailbox_open(1);
+	thread->gates = calloc(count, sizeof(*thread->gates));
+	take_reserve(thread);
+	if (thread->loop == NULL || thread->inbox == NULL || thread->gates == NULL ||
+		thread->reserve_fd < 0 || loop_attach(thread->loop, thread->inbox) < 0)
+		return reason_set(
+			reason, "acceptor: no memory or descriptors: %s", strerror(errno));
+	thread->retry = (struct loop_timer){.owner = thread, .fire = retry_some};
+	for (size_t i = 0; i < count; i++) {
+		struct gate *gate = &thread->gates[i];
+
+		gate->thread = thread;
+		gate->socket = &acceptor->options.sockets[i];
+		gate->watch = (struct loop_watch){.owner = gate, .ready = accept_clients};
+		gate->rest = (struct loop_timer){.owner = gate, .fire = end_rest};
+		if (watch_gate(gate) < 0)
+			return reason_set(reason, "acceptor: cannot watch a socket");
+	}
+	return 0;
+}
+
+static int start_thread(struct thread *thread, struct reason *reason)
+{
+	int rc = pthread_create(&thread->id, NULL, run, thread);
+
+	if (rc != 0)
+		return reason_set(reason, "acceptor: cannot start a thread: %s", strerror(rc));
+	thread->started = true;
+	return 0;
+}
+
+static void close_thread(struct thread *thread)
+{
+	while (!TAILQ_EMPTY(&thread->parked))
+		drop_parked(TAILQ_FIRST(&thread->parked));
+	if (thread->reserve_fd >= 0)
+		close(thread->reserve_fd);
+	free(thread->gates);
+	mailbox_close(&thread->inbox);
+	loop_close(&thread->loop);
+}
+
+int acceptor_start(
+	struct acceptor **out, const struct acceptor_options *options, struct reason *reason)
+{
+	unsigned count = options->thread_count;
+	struct acceptor *acceptor =
+		calloc(1, sizeof(*acceptor) + count * sizeof(acceptor->threads[0]));
+	int rc = 0;
+
+	*out = NULL;
+	if (acceptor == NULL)
+		return reason_set(reason, "acceptor: out of memory");
+	acceptor->options = *options;
+	acceptor->thread_count = count;
+	atomic_init(&acceptor->stopping, false);
+	for (unsigned i = 0; i < count; i++) {
+		acceptor->threads[i].acceptor = acceptor;
+		acceptor->threads[i].reserve_fd = -1;
+		TAILQ_INIT(&acceptor->threads[i].parked);
+	}
+	for (unsigned i = 0; i < count && rc == 0; i++)
+		rc = open_thread(acceptor, &acceptor->threads[i], reason);
+	for (unsigned i = 0; i < count && rc == 0; i++)
+		rc = start_thread(&acceptor->threads[i], reason);
+	if (rc < 0) {
+		acceptor_stop(&acceptor);
+		return -1;
+	}
+	*out = acceptor;
+	return 0;
+}
+
+void acceptor_stop(struct acceptor **out)
+{
+	struct acceptor *acceptor = out != NULL ? *out : NULL;
+
+	if (acceptor == NULL)
+		return;
+	/* release: pairs with the acquire of each thread's turn */
+	atomic_store_explicit(&acceptor->stopping, true, memory_order_release);
+	for (unsigned i = 0; i < acceptor->thread_count; i++)
+		if (acceptor->threads[i].started)
+			mailbox_nudge(acceptor->threads[i].inbox);
+	for (unsigned i = 0; i < acceptor->thread_count; i++)
+		if (acceptor->threads[i].started)
+			pthread_join(acceptor->threads[i].id, NULL);
+	for (unsigned i = 0; i < acceptor->thread_count; i++)
+		close_thread(&acceptor->threads[i]);
+	free(acceptor);
+	*out = NULL;
+}
