@@ -89,7 +89,10 @@ int store_spoiled(const struct store_batch *batch);
 /* Makes it durable. After 0 the batch is gone; after an error too, and nothing or (-EIO) perhaps all of it is stored. */
 int store_commit(struct store_batch **batch);
 void store_abort(struct store_batch **batch);
-/* After a failed commit: closes and opens the environment again. Views of other threads stay valid. */
+/*
+ * After a failed commit: closes and opens the environment again. Views of other threads stay valid. The next commit writes to
+ * the disk even when its batch changes nothing, so that it proves the disk.
+ */
 int store_reopen(struct store *store, struct reason *reason);
 
 /* How full the map and the disk are, 0 to 1000 each; cheap enough for every group. */

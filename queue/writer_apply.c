@@ -94,7 +94,7 @@ static int store_changed(struct store_batch *batch, struct writer_request *reque
 	return store_change(batch, before, after);
 }
 
-/* Asks for the change. 0: to be stored; 1: the request ends here without a trace; -EIO: the store cannot be read. */
+/* Asks for the change. 0: to be stored; 1: the request ends here without a trace; negative: the batch is spoiled. */
 static int ask_change(struct store_batch *batch, struct writer_request *request,
 	struct envelope **before, struct envelope **after)
 {
@@ -102,8 +102,8 @@ static int ask_change(struct store_batch *batch, struct writer_request *request,
 
 	if (rc == 0)
 		rc = store_get(batch, request->id, after);
-	if (rc == -EIO)
-		return rc;
+	if (store_spoiled(batch) != 0)
+		return store_spoiled(batch);
 	if (rc == 0)
 		rc = request->change(*after, request->argument);
 	if (rc < 0)
@@ -151,27 +151,18 @@ int writer_apply(struct writer *writer, struct store_batch *batch, struct writer
 	return 0;
 }
 
-/* A text whose message is there after all (its commit was unknown, and the client went away) belongs to it. */
 int writer_apply_drop(struct store_batch *batch, struct writer_request *request)
 {
-	struct envelope *envelope = NULL;
-	ssize_t count;
-	int rc = store_get(batch, request->id, &envelope);
+	ssize_t count = store_drop_text(batch, request->id, DROP_STEP_PIECES);
 
-	envelope_close(&envelope);
-	request->wrote = false;
+	request->wrote = count > 0;
 	request->result = 0;
-	if (rc == 0 || rc == -EBADMSG) {
+	/* its message is there after all: the commit was unknown, and the client went away */
+	if (count == -EEXIST) {
 		request->result = -EEXIST;
 		return 1;
 	}
-	if (rc != -ENOENT)
-		return rc;
-	count = store_drop_text(batch, request->id, DROP_STEP_PIECES);
-	if (count < 0)
-		return (int)count;
-	request->wrote = count > 0;
-	return count < DROP_STEP_PIECES;
+	return count < 0 ? (int)count : count < DROP_STEP_PIECES;
 }
 
 static int look_up_envelope(struct writer *writer, uint64_t id, uint32_t *revision)

@@ -9,9 +9,6 @@
 #define WAIT_MAX_MS         1000
 #define BROKEN_TRY_EVERY_MS 1000
 
-/* No message has this id: its text is the mark that is committed to see whether commits are durable again. */
-#define MARK_ID 0
-
 static int64_t next_wait(struct writer_heal *heal)
 {
 	int64_t wait = heal->wait_ms;
@@ -44,36 +41,23 @@ void writer_heal_over(struct writer *writer)
 	writer->heal.until_mono_ms = 0;
 }
 
-static int commit_mark(struct store *store, bool present)
-{
-	struct store_batch *batch = NULL;
-	ssize_t rc = store_begin(store, &batch);
-
-	if (rc < 0)
-		return (int)rc;
-	rc = store_drop_text(batch, MARK_ID, 1);
-	if (rc >= 0 && present)
-		rc = store_append(batch, MARK_ID, 0, "", 1);
-	if (rc < 0) {
-		store_abort(&batch);
-		return (int)rc;
-	}
-	return store_commit(&batch);
-}
-
-/* The further commit that says that the disk keeps again what it is given, and what it held before with it. */
+/*
+ * The further commit that says that the disk keeps again what it is given, and with it what it was given before. The first
+ * commit after a reopen writes, even when its batch has changed nothing.
+ */
 static int make_durable(struct writer *writer)
 {
-	struct reason *reason = &writer->heal.reason;
+	struct store_batch *batch = NULL;
 	int rc;
 
-	if (store_reopen(writer->store, reason) < 0)
+	if (store_reopen(writer->store, &writer->heal.reason) < 0)
 		return -EIO;
-	rc = commit_mark(writer->store, true);
+	rc = store_begin(writer->store, &batch);
 	if (rc == 0)
-		rc = commit_mark(writer->store, false);
+		rc = store_commit(&batch);
 	if (rc < 0)
-		reason_set(reason, "a commit to try the store failed: %s", strerrorname_np(-rc));
+		reason_set(&writer->heal.reason, "a commit to try the store failed: %s",
+			strerrorname_np(-rc));
 	return rc;
 }
 
