@@ -14,7 +14,7 @@
 #define RESERVE_PAGES_MIN 64
 #define RESERVE_PAGES_MAX 4096
 
-#define TREE_PAGES        24 /* what one verb may write of the trees beside its values */
+#define TREE_PAGES        16 /* what one verb may write of the trees beside its values, about */
 #define ORPHANS_LOOKED_AT 1024 /* texts that one call looks at */
 #define READER_CHECK      256 /* batches between two looks for readers that died */
 
@@ -48,7 +48,7 @@ int store_begin(struct store *store, struct store_batch **out)
 	batch->free_pages =
 		store->map_pages > store->used_pages ? store->map_pages - store->used_pages : 0;
 	batch->failed = 0;
-	batch->taken_pages = batch->freed_bytes = 0;
+	batch->taken_pages = batch->verbs = batch->freed_bytes = 0;
 	batch->changed = false;
 	batch->totals = store->totals;
 	*out = batch;
@@ -73,6 +73,7 @@ static bool take_pages(struct store_batch *batch, size_t bytes)
 	if (batch->taken_pages + pages + reserve > batch->free_pages)
 		return false;
 	batch->taken_pages += pages;
+	batch->verbs++;
 	return true;
 }
 
@@ -273,6 +274,8 @@ int store_change(
 		return -ENOMEM;
 	old_count = schedule_rows(before, store->rows);
 	now = store->rows + old_count;
+	batch->taken_pages += store->record.size / LMDB_PAGE_BYTES + 1;
+	batch->verbs++;
 	now_count = schedule_rows(after, now);
 	rc = put_envelope(batch, after->id, 0);
 	if (rc == 0)
@@ -350,6 +353,7 @@ int store_remove(struct store_batch *batch, const struct envelope *envelope)
 		return batch->failed;
 	if (!make_row_room(store, envelope, NULL))
 		return -ENOMEM;
+	batch->verbs++;
 	rc = del_envelope(batch, envelope);
 	if (rc == MDB_NOTFOUND)
 		return -ENOENT;
@@ -416,10 +420,10 @@ ssize_t store_orphans(struct store_batch *batch, uint64_t after, uint64_t *body_
 
 /* ---- the end of a batch ---- */
 
-/* More than a commit can write behind the file's last page: values, trees, and the list of the pages it frees. */
+/* More than a commit takes behind the file's last page: values, trees, and the list of the pages it frees. */
 static size_t pages_at_most(const struct store_batch *batch)
 {
-	return 2 * batch->taken_pages + TREE_PAGES * (batch->taken_pages + 8) +
+	return batch->taken_pages + TREE_PAGES * (batch->verbs + 4) +
 	       batch->freed_bytes / LMDB_PAGE_BYTES / 128;
 }
 

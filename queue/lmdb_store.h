@@ -66,6 +66,7 @@ struct store_batch {
 	int failed; /* the first error that spoiled it */
 	size_t free_pages; /* when it began */
 	size_t taken_pages; /* by what was put since, about */
+	size_t verbs; /* that wrote */
 	size_t freed_bytes; /* of texts removed */
 	bool changed;
 	struct lmdb_totals totals;
