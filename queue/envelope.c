@@ -113,6 +113,7 @@ struct attempt *envelope_history_new(struct envelope *envelope)
 
 	if (room == NULL)
 		return NULL;
+	memset(room, 0, ENVELOPE_HISTORY_ROOM);
 	over = (uintptr_t)room % sizeof(void *);
 	return (struct attempt *)(void *)(room + (over == 0 ? 0 : sizeof(void *) - over));
 }
