@@ -507,9 +507,9 @@ static void password_file_holds_one_line(void **state)
 		password_path);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		write_file(password_path, rows[i].text, rows[i].size);
-		check_refused(
-			text, ":4: section upstream 'campus', option 'password_file': expected a "
-			      "file of one line, the password, of at most 512 bytes");
+		check_refused(text,
+			":4: section upstream 'campus', option 'password_file': expected a "
+			"file of one line, the password, of at most 512 bytes");
 	}
 	memset(too_long, 'x', sizeof(too_long));
 	write_file(password_path, too_long, 513);

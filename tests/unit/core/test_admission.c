@@ -1,0 +1,215 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/admission.h"
+#include "core/metrics.h"
+
+static struct address host(const char *text)
+{
+	struct address address;
+
+	assert_int_equal(address_parse(text, &address), 0);
+	return address;
+}
+
+static struct address numbered_host(unsigned number)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "10.%u.%u.%u", number >> 16 & 255, number >> 8 & 255,
+		number & 255);
+	return host(text);
+}
+
+static void an_address_has_its_limit_and_others_have_theirs(void **state)
+{
+	const struct admission_limits limits = {.total = 100, .address = 2};
+	struct admission *admission = admission_open(100, &limits, 1);
+	struct address one = host("192.0.2.1:1000"), again = host("192.0.2.1:2000"),
+		       other = host("192.0.2.2"), six = host("2001:db8::1");
+	struct admission_ticket tickets[5], refused;
+
+	(void)state;
+	assert_non_null(admission);
+	assert_int_equal(admission_enter(admission, 0, &one, &tickets[0]), ADMISSION_IN);
+	assert_int_equal(admission_enter(admission, 0, &again, &tickets[1]), ADMISSION_IN);
+	assert_int_equal(admission_enter(admission, 0, &one, &refused), ADMISSION_ADDRESS_FULL);
+	assert_int_equal(admission_enter(admission, 0, &other, &tickets[2]), ADMISSION_IN);
+	assert_int_equal(admission_enter(admission, 0, &six, &tickets[3]), ADMISSION_IN);
+	assert_int_equal(admission_count(admission), 4);
+	assert_int_equal(metric_value(METRIC_CONNECTIONS), 4);
+	admission_leave(admission, &tickets[0]);
+	assert_int_equal(admission_enter(admission, 0, &one, &tickets[4]), ADMISSION_IN);
+	assert_int_equal(admission_enter(admission, 0, &one, &refused), ADMISSION_ADDRESS_FULL);
+	for (int i = 1; i < 5; i++)
+		admission_leave(admission, &tickets[i]);
+	assert_int_equal(admission_count(admission), 0);
+	assert_int_equal(metric_value(METRIC_CONNECTIONS), 0);
+	admission_close(&admission);
+	assert_null(admission);
+}
+
+static void listeners_have_limits_of_their_own_and_one_in_total(void **state)
+{
+	const struct admission_limits limits[] = {
+		{.total = 2, .address = 2}, {.total = 5, .address = 5}};
+	struct admission *admission = admission_open(4, limits, 2);
+	struct address one = host("192.0.2.1");
+	struct admission_ticket tickets[4], refused;
+
+	(void)state;
+	assert_true(admission_has_room(admission, 0));
+	assert_int_equal(admission_enter(admission, 0, &one, &tickets[0]), ADMISSION_IN);
+	assert_int_equal(admission_enter(admission, 0, &one, &tickets[1]), ADMISSION_IN);
+	assert_false(admission_has_room(admission, 0));
+	assert_true(admission_has_room(admission, 1));
+	assert_int_equal(admission_enter(admission, 0, &one, &refused), ADMISSION_FULL);
+	/* counted by listener: the other's two do not weigh here */
+	assert_int_equal(admission_enter(admission, 1, &one, &tickets[2]), ADMISSION_IN);
+	assert_int_equal(admission_enter(admission, 1, &one, &tickets[3]), ADMISSION_IN);
+	assert_false(admission_has_room(admission, 1));
+	assert_int_equal(admission_enter(admission, 1, &one, &refused), ADMISSION_FULL);
+	assert_int_equal(admission_count(admission), 4);
+	for (int i = 0; i < 4; i++)
+		admission_leave(admission, &tickets[i]);
+	assert_true(admission_has_room(admission, 0));
+	assert_int_equal(admission_count(admission), 0);
+	admission_close(&admission);
+}
+
+/* Comes and goes of many others between must not make the table forget an address. */
+static void an_address_is_found_again_whoever_came_and_went(void **state)
+{
+	enum { TOTAL = 64, OTHERS = TOTAL - 2 };
+	const struct admission_limits limits = {.total = TOTAL, .address = 2};
+	struct admission *admission = admission_open(TOTAL, &limits, 1);
+	struct address one = host("192.0.2.1");
+	struct admission_ticket mine[2], refused, others[OTHERS];
+
+	(void)state;
+	for (unsigned round = 0; round < 500; round++) {
+		for (unsigned i = 0; i < OTHERS; i++) {
+			struct address other = numbered_host(round * OTHERS + i);
+
+			assert_int_equal(
+				admission_enter(admission, 0, &other, &others[i]), ADMISSION_IN);
+		}
+		assert_int_equal(admission_enter(admission, 0, &one, &mine[0]), ADMISSION_IN);
+		for (unsigned i = 0; i < OTHERS; i++)
+			admission_leave(admission, &others[i]);
+		assert_int_equal(admission_enter(admission, 0, &one, &mine[1]), ADMISSION_IN);
+		assert_int_equal(
+			admission_enter(admission, 0, &one, &refused), ADMISSION_ADDRESS_FULL);
+		admission_leave(admission, &mine[0]);
+		admission_leave(admission, &mine[1]);
+	}
+	assert_int_equal(admission_count(admission), 0);
+	admission_close(&admission);
+}
+
+static void as_many_addresses_as_the_total_have_a_place(void **state)
+{
+	enum { TOTAL = 5000 };
+	const struct admission_limits limits = {.total = TOTAL, .address = 1};
+	struct admission *admission = admission_open(TOTAL, &limits, 1);
+	static struct admission_ticket tickets[TOTAL];
+	struct admission_ticket refused;
+	struct address more = host("192.0.2.1");
+
+	(void)state;
+	for (unsigned i = 0; i < TOTAL; i++) {
+		struct address one = numbered_host(i);
+
+		assert_int_equal(admission_enter(admission, 0, &one, &tickets[i]), ADMISSION_IN);
+	}
+	assert_int_equal(admission_enter(admission, 0, &more, &refused), ADMISSION_FULL);
+	for (unsigned i = 0; i < TOTAL; i++)
+		admission_leave(admission, &tickets[i]);
+	assert_int_equal(admission_enter(admission, 0, &more, &refused), ADMISSION_IN);
+	admission_leave(admission, &refused);
+	admission_close(&admission);
+}
+
+/* ---- threads ---- */
+
+enum { THREADS = 4, ROUNDS = 20000, SHARED_LIMIT = 3 };
+
+static struct admission *shared;
+
+struct counts {
+	unsigned number, in, address_full;
+};
+
+static void *come_and_go(void *argument)
+{
+	struct counts *counts = argument;
+	struct address all = host("192.0.2.1"), own = numbered_host(counts->number);
+
+	for (int i = 0; i < ROUNDS; i++) {
+		struct admission_ticket ticket, own_ticket;
+		enum admission_answer answer = admission_enter(shared, 0, &all, &ticket);
+
+		/* its own address never meets a limit, whatever the others do */
+		if (admission_enter(shared, 0, &own, &own_ticket) != ADMISSION_IN)
+			break;
+		if (answer == ADMISSION_IN && i % 16 == 0)
+			sched_yield();
+		admission_leave(shared, &own_ticket);
+		counts->in += answer == ADMISSION_IN;
+		counts->address_full += answer == ADMISSION_ADDRESS_FULL;
+		if (answer == ADMISSION_IN)
+			admission_leave(shared, &ticket);
+	}
+	return NULL;
+}
+
+static void threads_that_come_and_go_leak_nothing(void **state)
+{
+	const struct admission_limits limits = {.total = 2 * THREADS, .address = SHARED_LIMIT};
+	struct counts counts[THREADS] = {{0}};
+	struct address all = host("192.0.2.1");
+	struct admission_ticket tickets[SHARED_LIMIT], refused;
+	pthread_t threads[THREADS];
+
+	(void)state;
+	shared = admission_open(2 * THREADS, &limits, 1);
+	for (unsigned i = 0; i < THREADS; i++) {
+		counts[i].number = i;
+		assert_int_equal(pthread_create(&threads[i], NULL, come_and_go, &counts[i]), 0);
+	}
+	for (unsigned i = 0; i < THREADS; i++) {
+		pthread_join(threads[i], NULL);
+		assert_int_equal(counts[i].in + counts[i].address_full, ROUNDS);
+		assert_true(counts[i].in > 0);
+	}
+	assert_int_equal(admission_count(shared), 0);
+	assert_int_equal(metric_value(METRIC_CONNECTIONS), 0);
+	/* every place of the address was given back */
+	for (int i = 0; i < SHARED_LIMIT; i++)
+		assert_int_equal(admission_enter(shared, 0, &all, &tickets[i]), ADMISSION_IN);
+	assert_int_equal(admission_enter(shared, 0, &all, &refused), ADMISSION_ADDRESS_FULL);
+	for (int i = 0; i < SHARED_LIMIT; i++)
+		admission_leave(shared, &tickets[i]);
+	admission_close(&shared);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_address_has_its_limit_and_others_have_theirs),
+		cmocka_unit_test(listeners_have_limits_of_their_own_and_one_in_total),
+		cmocka_unit_test(an_address_is_found_again_whoever_came_and_went),
+		cmocka_unit_test(as_many_addresses_as_the_total_have_a_place),
+		cmocka_unit_test(threads_that_come_and_go_leak_nothing),
+	};
+
+	return cmocka_run_group_tests_name("core/admission", tests, NULL, NULL);
+}
