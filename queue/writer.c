@@ -310,7 +310,7 @@ static int idle_ms(const struct writer *writer)
 	int wait_ms = -1;
 
 	if (writer->heal.state != WRITER_WORKING)
-		wait_ms = min_wait(wait_ms, writer->heal.next_mono_ms - now);
+		return min_wait(wait_ms, writer->heal.next_mono_ms - now);
 	if (writer->room.shut)
 		wait_ms = min_wait(wait_ms, LOOK_FOR_ROOM_EVERY_MS);
 	if (writer->first_drop != NULL)

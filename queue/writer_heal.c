@@ -39,6 +39,7 @@ void writer_heal_begin(struct writer *writer, size_t tried, bool committed)
 void writer_heal_over(struct writer *writer)
 {
 	writer->heal.until_mono_ms = 0;
+	writer->heal.rounds = 0;
 }
 
 /*
@@ -70,6 +71,7 @@ static void healed(struct writer *writer)
 	heal->state = WRITER_WORKING;
 	heal->given_up = false;
 	heal->unknown_count = 0;
+	heal->rounds++;
 	writer->room.looked = false;
 }
 
@@ -92,48 +94,59 @@ static bool look_up_group(struct writer *writer, bool *stored)
 	return true;
 }
 
-/* Answers what is stored, and what has been tried for too long; the rest stays in the group, to be done again alone. */
+/* What is known not to be in the store can be refused for good if it is new mail; the rest is said to be unknown. */
+static void refuse(struct writer_request *request, bool unknown)
+{
+	request->result = !unknown && writer_brings_new_mail(request) ? -ENOSPC : -EIO;
+	writer_answer(request);
+}
+
+/*
+ * Answers what is stored; the rest stays in the group, to be done again alone. What failed once more when it was done again,
+ * and has been at it for too long, is given up, so that one bad request does not hold up all others.
+ */
 static void settle_group(struct writer *writer, const bool *stored)
 {
-	bool too_late = clock_mono_ms(writer->clock) >= writer->heal.until_mono_ms;
+	struct writer_heal *heal = &writer->heal;
+	bool too_late = heal->rounds > 0 && clock_mono_ms(writer->clock) >= heal->until_mono_ms;
 	size_t tried = writer->alone_count, kept = 0;
 
 	for (size_t i = 0; i < writer->group_count; i++) {
 		struct writer_request *request = writer->group[i];
 
-		if (stored[i] || (too_late && i < tried)) {
-			request->result = stored[i] ? 0 : -EIO;
-			writer_answer(request);
-			if (i < tried)
-				writer->alone_count--;
-		} else {
+		if (!stored[i] && !(too_late && i < tried)) {
 			writer->group[kept++] = request;
+			continue;
+		}
+		if (i < tried)
+			writer->alone_count--;
+		if (stored[i]) {
+			request->result = 0;
+			writer_answer(request);
+		} else {
+			refuse(request, false);
 		}
 	}
 	writer->group_count = kept;
 	writer_nudge(writer);
 }
 
-/* What was never given to a commit is not in the store, so that new mail can be refused for good; the rest is unknown. */
 static void give_up(struct writer *writer)
 {
 	struct writer_heal *heal = &writer->heal;
+	size_t unknown_count = heal->unknown_count;
 
 	log_event(LOG_ERROR, "store_broken", "requests=%zu reason=\"%s\"", writer->group_count,
 		heal->reason.text);
-	for (size_t i = 0; i < writer->group_count; i++) {
-		struct writer_request *request = writer->group[i];
-		bool unknown = i < heal->unknown_count && request->wrote;
-
-		request->result = !unknown && writer_brings_new_mail(request) ? -ENOSPC : -EIO;
-	}
 	heal->state = WRITER_BROKEN;
 	heal->given_up = true;
 	heal->unknown_count = 0;
-	heal->until_mono_ms = 0;
 	heal->next_mono_ms = clock_mono_ms(writer->clock) + BROKEN_TRY_EVERY_MS;
+	writer_heal_over(writer);
 	writer_room_look(writer); /* before the answers: who asks then finds it shut */
-	writer_answer_first(writer, writer->group_count);
+	for (size_t i = 0; i < writer->group_count; i++)
+		refuse(writer->group[i], i < unknown_count && writer->group[i]->wrote);
+	writer->group_count = writer->alone_count = 0;
 }
 
 static size_t heal_group(struct writer *writer)
@@ -166,8 +179,7 @@ static size_t take_while_broken(struct writer *writer)
 		struct writer_request *request = writer->group[i];
 
 		if (writer_brings_new_mail(request) || request->verb == WRITER_CALL) {
-			request->result = request->verb == WRITER_CALL ? -EIO : -ENOSPC;
-			writer_answer(request);
+			refuse(request, false);
 			answered++;
 		} else {
 			writer->group[kept++] = request;

@@ -34,6 +34,7 @@ struct writer_heal {
 	enum writer_health state;
 	size_t unknown_count; /* of the group: their batch was given to the commit that failed */
 	bool given_up; /* no new mail until a durable commit has succeeded */
+	unsigned rounds; /* that it was healed, and no batch has been stored since */
 	int64_t since_mono_ms;
 	int64_t until_mono_ms; /* then it is given up; 0: nothing failed since the last good batch */
 	int64_t next_mono_ms; /* the next try */

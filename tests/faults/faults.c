@@ -57,12 +57,13 @@ static uint32_t fault_now(void)
 {
 	uint32_t first = atomic_load_explicit(&control->first, memory_order_relaxed);
 	uint32_t number = atomic_fetch_add_explicit(&control->seen, 1, memory_order_relaxed) + 1;
+	uint32_t kind = atomic_load_explicit(&control->kind, memory_order_relaxed);
 
 	if (first == 0 || number < first ||
 		number - first >= atomic_load_explicit(&control->count, memory_order_relaxed))
 		return 0;
 	atomic_fetch_add_explicit(&control->hit, 1, memory_order_relaxed);
-	return atomic_load_explicit(&control->kind, memory_order_relaxed);
+	return kind == FAULT_LATE_EIO && number > first ? FAULT_EIO : kind;
 }
 
 static void *next(const char *name)

@@ -17,7 +17,8 @@
 enum fault_kind {
 	FAULT_EIO = 1, /* nothing is written */
 	FAULT_ENOSPC = 2, /* nothing is written */
-	FAULT_LATE_EIO = 3, /* all is written, and an error is told all the same */
+	FAULT_LATE_EIO =
+		3, /* by the first call all is written, and an error is told all the same; then as EIO */
 	FAULT_SHORT = 4, /* half of it is written */
 	FAULT_EINTR = 5, /* nothing is written */
 };

@@ -1,0 +1,356 @@
+/*
+ * The writer on a disk that fails: for each kind of fault, once or for good, at each call by which a group of every verb gets
+ * to the disk. What must hold, whatever fails and wherever:
+ *   - what was answered 0 is in the store after it was opened anew,
+ *   - what was refused with another error than -EIO (unknown) is not,
+ *   - a change and its bounce are both there or both not,
+ *   - when the disk is well again, so is the writer.
+ */
+#include "tests/faults/faults.h"
+#include "tests/unit/queue/scene.h"
+
+#include "core/metrics.h"
+
+#define MAP      (32u << 20)
+#define TURN_MS  20
+#define TURNS    2000 /* 40 s of the turned clock: three rounds of healing */
+#define FOR_EVER 0xFFFFFFFFu
+
+/* What is there before: 10 is deferred with a bounce, 11 is delivered, 12 is to stay as it is. */
+struct group {
+	struct message *small, *large, *bounce, *arriving;
+	struct asked add_small, add_large, defer, deliver, append;
+};
+
+static struct asked *const *all_of(struct group *group)
+{
+	static struct asked *all[6];
+
+	all[0] = &group->add_small;
+	all[1] = &group->append;
+	all[2] = &group->defer;
+	all[3] = &group->deliver;
+	all[4] = &group->add_large;
+	all[5] = NULL;
+	return all;
+}
+
+static void submit_group(struct scene *scene, struct group *group)
+{
+	group->small = scene_message(scene, 100, 4096);
+	group->large = scene_message(scene, 101, 3 * STORE_PIECE_BYTES + 5);
+	group->arriving = scene_message(scene, 102, 2 * STORE_PIECE_BYTES);
+	group->bounce = scene_message(scene, 103, 900);
+	scene_submit_add(scene, &group->add_small, group->small);
+	group->append.request = (struct writer_request){
+		.verb = WRITER_APPEND, .id = 102, .pieces = group->arriving->pieces};
+	scene_submit(scene, &group->append);
+	group->defer.request = (struct writer_request){
+		.verb = WRITER_CHANGE, .id = 10, .change = scene_defer, .message = group->bounce};
+	scene_submit(scene, &group->defer);
+	scene_submit_change(scene, &group->deliver, 11, scene_deliver_all);
+	scene_submit_add(scene, &group->add_large, group->large);
+}
+
+static bool all_answered(struct group *group)
+{
+	for (struct asked *const *asked = all_of(group); *asked != NULL; asked++)
+		if (!(*asked)->answered)
+			return false;
+	return true;
+}
+
+static void run_until_answered(struct scene *scene, struct group *group)
+{
+	for (unsigned turn = 0; turn < TURNS && !all_answered(group); turn++) {
+		scene_run(scene);
+		clock_turned_advance(&scene->turned, TURN_MS);
+	}
+	assert_true(all_answered(group));
+}
+
+/* -EIO says nothing; 0 and the refusals must be what they say. */
+static void check_told(int result, bool is_stored)
+{
+	if (result == 0)
+		assert_true(is_stored);
+	else if (result != -EIO)
+		assert_false(is_stored);
+}
+
+static uint32_t revision_of(struct scene *scene, uint64_t id)
+{
+	struct envelope *envelope = scene_get(scene, id);
+	uint32_t revision;
+
+	assert_non_null(envelope);
+	revision = envelope->revision;
+	envelope_close(&envelope);
+	return revision;
+}
+
+static void check_store(struct scene *scene, struct group *group)
+{
+	check_told(group->add_small.request.result, scene_has(scene, 100));
+	check_told(group->add_large.request.result, scene_has(scene, 101));
+	if (group->append.request.result == 0) {
+		assert_true(scene_has_piece(scene, 102, 0));
+		assert_true(scene_has_piece(scene, 102, 1));
+	}
+	check_told(group->defer.request.result, revision_of(scene, 10) > 0);
+	assert_int_equal(revision_of(scene, 10) > 0, scene_has(scene, 103));
+	assert_true(revision_of(scene, 10) <= 1);
+	check_told(group->deliver.request.result, !scene_has(scene, 11));
+	scene_check_whole(scene, 10);
+	scene_check_whole(scene, 12);
+	for (uint64_t id = 100; id <= 103; id++)
+		if (scene_has(scene, id))
+			scene_check_whole(scene, id);
+}
+
+static void disarm(void)
+{
+	atomic_store_explicit(&faults_control()->first, 0, memory_order_relaxed);
+}
+
+static void arm(enum fault_kind kind, uint32_t first, uint32_t count)
+{
+	struct faults *faults = faults_control();
+
+	atomic_store_explicit(&faults->kind, kind, memory_order_relaxed);
+	atomic_store_explicit(&faults->count, count, memory_order_relaxed);
+	atomic_store_explicit(&faults->seen, 0, memory_order_relaxed);
+	atomic_store_explicit(&faults->hit, 0, memory_order_relaxed);
+	atomic_store_explicit(&faults->first, first, memory_order_relaxed);
+}
+
+static void free_group(struct group *group)
+{
+	message_close(&group->small);
+	message_close(&group->large);
+	message_close(&group->arriving);
+	message_close(&group->bounce);
+}
+
+/* The disk is well again: within two tries of a broken store, new mail is taken. */
+static void check_works_again(struct scene *scene)
+{
+	for (unsigned turn = 0; turn < 200; turn++) {
+		scene_run(scene);
+		clock_turned_advance(&scene->turned, TURN_MS);
+	}
+	assert_false(writer_is_full(scene->writer));
+	assert_int_equal(scene_add(scene, 500, 20000), 0);
+	assert_int_equal(scene_change(scene, 12, scene_defer), 0);
+}
+
+/* One group, whose call number `first` to the disk fails. Returns how many calls did. */
+static uint32_t fail_at(enum fault_kind kind, uint32_t first, uint32_t count, unsigned *told_zero)
+{
+	struct scene scene;
+	struct group group;
+	uint32_t hit;
+
+	scene_open(&scene, MAP);
+	for (uint64_t id = 10; id <= 12; id++)
+		assert_int_equal(scene_add(&scene, id, 5000), 0);
+	submit_group(&scene, &group);
+	arm(kind, first, count);
+	run_until_answered(&scene, &group);
+	disarm();
+	hit = atomic_load_explicit(&faults_control()->hit, memory_order_relaxed);
+	for (struct asked *const *asked = all_of(&group); *asked != NULL; asked++)
+		*told_zero += (*asked)->request.result == 0;
+	check_works_again(&scene);
+	scene_restart(&scene);
+	check_store(&scene, &group);
+	scene_check_whole(&scene, 500);
+	assert_int_equal(revision_of(&scene, 12), 1);
+	scene_close(&scene);
+	free_group(&group);
+	return hit;
+}
+
+/* Call by call until the group gets through before the fault; returns how many calls that were. */
+static uint32_t walk(enum fault_kind kind, uint32_t count, unsigned *told_zero)
+{
+	uint32_t first = 1;
+
+	*told_zero = 0;
+	while (fail_at(kind, first, count, told_zero) > 0)
+		assert_true(++first < 200);
+	return first - 1;
+}
+
+static const enum fault_kind kinds[] = {
+	FAULT_EIO, FAULT_ENOSPC, FAULT_LATE_EIO, FAULT_SHORT, FAULT_EINTR};
+#define KIND_COUNT (sizeof(kinds) / sizeof(kinds[0]))
+
+/* Two faults: LMDB answers a failed write of the meta page with another, which puts the old one back. */
+static void a_fault_that_passes_costs_no_request_its_place(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 2 * KIND_COUNT; i++) {
+		enum fault_kind kind = kinds[i / 2];
+		unsigned told_zero;
+		uint32_t calls = walk(kind, 1 + i % 2, &told_zero);
+
+		/* writes, a flush and the meta page at the least */
+		assert_true(calls >= 3);
+		/* all five of each run; a full disk may refuse mail (three) for a moment, and what hits on it alone */
+		if (kind == FAULT_ENOSPC)
+			assert_true(told_zero >= (calls + 1) * (2 - i % 2));
+		else
+			assert_int_equal(told_zero, 5 * (calls + 1));
+	}
+}
+
+static void a_disk_that_stays_broken_gives_no_false_answer(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < KIND_COUNT; i++) {
+		unsigned told_zero;
+
+		/* LMDB goes on for as long as it is interrupted, and nothing interrupts for ever */
+		if (kinds[i] != FAULT_EINTR)
+			assert_true(walk(kinds[i], FOR_EVER, &told_zero) >= 3);
+	}
+}
+
+static void answers_are_kept_back_while_it_is_unknown(void **state)
+{
+	struct scene scene;
+	struct group group;
+
+	(void)state;
+	scene_open(&scene, MAP);
+	for (uint64_t id = 10; id <= 12; id++)
+		assert_int_equal(scene_add(&scene, id, 5000), 0);
+	submit_group(&scene, &group);
+	arm(FAULT_EIO, 1, FOR_EVER);
+	while (scene.turned.mono_ms_now < 1000 + WRITER_HEAL_MS) {
+		scene_run(&scene);
+		assert_false(group.add_small.answered);
+		assert_false(group.deliver.answered);
+		clock_turned_advance(&scene.turned, TURN_MS);
+	}
+	disarm();
+	clock_turned_advance(&scene.turned, 1000);
+	scene_run(&scene);
+	assert_true(all_answered(&group));
+	assert_int_equal(group.add_small.request.result, 0);
+	scene_restart(&scene);
+	check_store(&scene, &group);
+	scene_close(&scene);
+	free_group(&group);
+}
+
+static void a_broken_store_takes_no_new_mail_until_a_commit_succeeds(void **state)
+{
+	uint64_t failed = metric_value(METRIC_COMMITS_FAILED);
+	struct scene scene;
+	struct group group;
+
+	(void)state;
+	scene_open(&scene, MAP);
+	for (uint64_t id = 10; id <= 12; id++)
+		assert_int_equal(scene_add(&scene, id, 5000), 0);
+	submit_group(&scene, &group);
+	arm(FAULT_EIO, 1, FOR_EVER);
+	run_until_answered(&scene, &group);
+	assert_true(metric_value(METRIC_COMMITS_FAILED) > failed);
+	assert_int_equal(group.deliver.request.result, -EIO);
+	assert_true(writer_is_full(scene.writer));
+	assert_int_equal(scene_add(&scene, 600, 10), -ENOSPC);
+	disarm();
+	clock_turned_advance(&scene.turned, 1000);
+	scene_run(&scene);
+	assert_false(writer_is_full(scene.writer));
+	assert_int_equal(scene_add(&scene, 601, 10), 0);
+	scene_restart(&scene);
+	assert_false(scene_has(&scene, 600));
+	scene_check_whole(&scene, 601);
+	check_store(&scene, &group);
+	scene_close(&scene);
+	free_group(&group);
+}
+
+static void an_outcome_on_a_broken_store_waits_and_is_then_stored(void **state)
+{
+	struct scene scene;
+	struct group group;
+	struct asked late;
+
+	(void)state;
+	scene_open(&scene, MAP);
+	for (uint64_t id = 10; id <= 12; id++)
+		assert_int_equal(scene_add(&scene, id, 5000), 0);
+	submit_group(&scene, &group);
+	arm(FAULT_EIO, 1, FOR_EVER);
+	run_until_answered(&scene, &group);
+	scene_submit_change(&scene, &late, 12, scene_defer);
+	for (unsigned turn = 0; turn < 50; turn++) {
+		scene_run(&scene);
+		clock_turned_advance(&scene.turned, TURN_MS);
+	}
+	assert_false(late.answered);
+	disarm();
+	clock_turned_advance(&scene.turned, 1000);
+	scene_run(&scene);
+	assert_true(late.answered);
+	assert_int_equal(late.request.result, 0);
+	scene_restart(&scene);
+	assert_int_equal(revision_of(&scene, 12), 1);
+	scene_close(&scene);
+	free_group(&group);
+}
+
+static int64_t hasty_mono_ms(const struct clock *clock)
+{
+	(void)clock;
+	return clock_mono_ms(&clock_system) * 20;
+}
+
+/* With its thread, on a clock that makes seconds short: it sleeps between tries, answers all, and ends although the disk never comes back. */
+static void the_thread_can_be_stopped_on_a_broken_disk(void **state)
+{
+	struct message *message;
+	struct scene scene;
+	struct asked drop = {.request = {.verb = WRITER_DROP, .id = 10}}, change, add;
+	struct clock hasty = clock_system;
+	struct reason reason;
+
+	(void)state;
+	hasty.mono_ms = hasty_mono_ms;
+	scene_open(&scene, MAP);
+	assert_int_equal(scene_add(&scene, 12, 5000), 0);
+	writer_close(&scene.writer);
+	scene.writer = writer_open(scene.store, &hasty, 4096, NULL);
+	message = scene_message(&scene, 100, 10);
+	scene_submit_change(&scene, &change, 12, scene_defer);
+	scene_submit(&scene, &drop);
+	scene_submit_add(&scene, &add, message);
+	arm(FAULT_EIO, 1, FOR_EVER);
+	assert_int_equal(writer_start(scene.writer, &reason), 0);
+	writer_stop(scene.writer);
+	disarm();
+	scene_read_answers(&scene);
+	assert_true(change.answered && drop.answered && add.answered);
+	assert_int_equal(change.request.result, -EIO);
+	scene_close(&scene);
+	message_close(&message);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_fault_that_passes_costs_no_request_its_place),
+		cmocka_unit_test(a_disk_that_stays_broken_gives_no_false_answer),
+		cmocka_unit_test(answers_are_kept_back_while_it_is_unknown),
+		cmocka_unit_test(a_broken_store_takes_no_new_mail_until_a_commit_succeeds),
+		cmocka_unit_test(an_outcome_on_a_broken_store_waits_and_is_then_stored),
+		cmocka_unit_test(the_thread_can_be_stopped_on_a_broken_disk),
+	};
+
+	return cmocka_run_group_tests_name("faults/writer", tests, NULL, NULL);
+}
