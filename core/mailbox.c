@@ -1,5 +1,6 @@
 #include "core/mailbox.h"
 
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@ struct mailbox {
 	int fd;
 	_Atomic bool asleep;
 	_Atomic bool nudged;
+	_Atomic unsigned pushing; /* threads inside push or nudge */
 };
 
 struct mailbox *mailbox_open(size_t capacity)
@@ -25,6 +27,7 @@ struct mailbox *mailbox_open(size_t capacity)
 	mailbox->ring = ring_open(capacity);
 	atomic_init(&mailbox->asleep, true);
 	atomic_init(&mailbox->nudged, false);
+	atomic_init(&mailbox->pushing, 0);
 	if (mailbox->fd < 0 || mailbox->ring == NULL)
 		mailbox_close(&mailbox);
 	return mailbox;
@@ -34,6 +37,9 @@ void mailbox_close(struct mailbox **mailbox)
 {
 	if (mailbox == NULL || *mailbox == NULL)
 		return;
+	/* acquire: pairs with the release of end_push, so nobody writes to a descriptor that is closed */
+	while (atomic_load_explicit(&(*mailbox)->pushing, memory_order_acquire) != 0)
+		sched_yield();
 	if ((*mailbox)->fd >= 0)
 		close((*mailbox)->fd);
 	ring_close(&(*mailbox)->ring);
@@ -63,18 +69,42 @@ static bool wake_owner(struct mailbox *mailbox)
 	return true;
 }
 
+/*
+ * The owner may have popped the letter, and want to close, while its sender has not yet come to the wake-up. What the pop
+ * saw, the close sees too: this count was raised before the letter was in the ring.
+ */
+static void begin_push(struct mailbox *mailbox)
+{
+	atomic_fetch_add_explicit(&mailbox->pushing, 1, memory_order_relaxed);
+}
+
+static void end_push(struct mailbox *mailbox)
+{
+	/* release: pairs with the acquire in mailbox_close */
+	atomic_fetch_sub_explicit(&mailbox->pushing, 1, memory_order_release);
+}
+
 bool mailbox_nudge(struct mailbox *mailbox)
 {
+	bool woke;
+
+	begin_push(mailbox);
 	atomic_store_explicit(&mailbox->nudged, true, memory_order_relaxed);
-	return wake_owner(mailbox);
+	woke = wake_owner(mailbox);
+	end_push(mailbox);
+	return woke;
 }
 
 bool mailbox_push(struct mailbox *mailbox, struct letter *letter)
 {
-	if (!ring_push(mailbox->ring, letter))
-		return false;
-	wake_owner(mailbox);
-	return true;
+	bool pushed;
+
+	begin_push(mailbox);
+	pushed = ring_push(mailbox->ring, letter);
+	if (pushed)
+		wake_owner(mailbox);
+	end_push(mailbox);
+	return pushed;
 }
 
 struct letter *mailbox_pop(struct mailbox *mailbox)

@@ -13,9 +13,11 @@
  *   3. sleep on mailbox_fd (level-triggered); when it is readable, mailbox_wake and back to 1.
  * An owner with a loop has 2 and 3 done by loop_step (loop_attach).
  *
- * Threads: push and nudge from any; pop, rest, wake and rise by the owner alone (several owners may share one that only pops
- * and never rests). Owner: as ring.h. Errors: pushing to a full mailbox returns false; by the credits of
- * docs/architecture.md that is a bug everywhere but at the acceptor.
+ * Threads: push and nudge from any; pop, rest, wake and rise by the owner alone (several owners may share one that
+ * only pops and never rests).
+ * Owner: as ring.h. It may be closed when the last letter has been popped, even while that one's sender is still on its
+ * way out of mailbox_push: it is waited for.
+ * Errors: pushing to a full mailbox returns false; by the credits of docs/architecture.md that is a bug everywhere.
  */
 #ifndef SLUICE_CORE_MAILBOX_H
 #define SLUICE_CORE_MAILBOX_H

@@ -204,6 +204,32 @@ static void no_nudge_is_lost(void **state)
 	mailbox_close(&nudging.mailbox);
 }
 
+static void *push_one(void *argument)
+{
+	static struct letter letter;
+
+	/* the pop that sees it may come before this call has returned */
+	return mailbox_push(argument, &letter) ? NULL : argument;
+}
+
+/* Under TSan this finds a sender that touches a mailbox which its owner has closed. */
+static void the_owner_may_close_right_after_the_last_pop(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 500; i++) {
+		struct mailbox *mailbox = mailbox_open(2);
+		pthread_t thread;
+		void *failed;
+
+		assert_int_equal(pthread_create(&thread, NULL, push_one, mailbox), 0);
+		while (mailbox_pop(mailbox) == NULL)
+			sched_yield();
+		mailbox_close(&mailbox);
+		pthread_join(thread, &failed);
+		assert_null(failed);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -213,6 +239,7 @@ int main(void)
 		cmocka_unit_test(a_nudge_wakes_a_sleeper_once),
 		cmocka_unit_test(no_wake_up_is_lost_in_a_ping_pong),
 		cmocka_unit_test(no_nudge_is_lost),
+		cmocka_unit_test(the_owner_may_close_right_after_the_last_pop),
 	};
 
 	return cmocka_run_group_tests_name("core/mailbox", tests, NULL, NULL);
