@@ -18,10 +18,8 @@ struct pass {
 void dotstream_init(
 	struct dotstream *stream, uint64_t limit_bytes, dotstream_sink_fn *sink, void *owner)
 {
-	*stream = (struct dotstream){.sink = sink,
-		.owner = owner,
-		.limit_bytes = limit_bytes,
-		.state = DOTSTREAM_START};
+	*stream = (struct dotstream){
+		.sink = sink, .owner = owner, .limit_bytes = limit_bytes, .state = DOTSTREAM_START};
 }
 
 void dotstream_discard(struct dotstream *stream)
@@ -85,7 +83,8 @@ static void end_line(struct dotstream *stream, bool ends_in_crlf)
 		if (stream->line_bytes == 0)
 			stream->header_ended = true;
 		else if (stream->line_bytes >= DOTSTREAM_NAME_BYTES &&
-			ascii_equals((const char *)stream->name, DOTSTREAM_NAME_BYTES, "received:"))
+			 ascii_equals(
+				 (const char *)stream->name, DOTSTREAM_NAME_BYTES, "received:"))
 			stream->received_fields++;
 	}
 	if (stream->line_bytes > TEXT_LINE_BYTES)
@@ -200,8 +199,7 @@ static void take_line_start(struct pass *pass)
 	}
 	sink_run(pass);
 	pass->run = ++pass->at;
-	stream->state =
-		stream->state == DOTSTREAM_START ? DOTSTREAM_DOT : DOTSTREAM_SOFT_DOT;
+	stream->state = stream->state == DOTSTREAM_START ? DOTSTREAM_DOT : DOTSTREAM_SOFT_DOT;
 }
 
 static void take_some(struct pass *pass)

@@ -14,7 +14,7 @@
 
 #define PATH_LOCAL_BYTES  64
 #define PATH_DOMAIN_BYTES 255
-#define PATH_BYTES	  256
+#define PATH_BYTES        256
 
 enum path_kind {
 	PATH_REVERSE, /* may be <> */

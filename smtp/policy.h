@@ -49,10 +49,17 @@ struct policy {
 	struct trouble_answer answers[TROUBLE_COUNT];
 	size_t command_line_bytes; /* RFC 5321 4.5.3.1.4: 512, and what extensions add; generous */
 	bool crlf_only; /* a command that ends in a lone LF is refused */
-	unsigned recipients_floor; /* so many recipients are taken even where the listener says fewer */
+	unsigned
+		recipients_floor; /* so many recipients are taken even where the listener says fewer */
 };
 
+/* What a client over a limit of connections is told; one line, so that the acceptor needs no session for it. */
+#define POLICY_CONNECTIONS_REPLY "421 4.7.0 Too many connections, try again later"
+
 const struct policy *policy_of(enum profile profile);
+
+/* "timed out" …: for the log. */
+const char *policy_trouble_name(enum trouble trouble);
 
 /* How many recipients a transaction on this listener may have. */
 unsigned policy_recipients(const struct config_listener *listener);
