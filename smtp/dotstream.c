@@ -176,7 +176,7 @@ static void take_text(struct pass *pass)
 	stream->state = DOTSTREAM_TEXT;
 	if (stop == pass->end)
 		return;
-	if (stop == pass->cr && stop + 1 == pass->lf) {
+	if (stop == pass->cr && stop + 1 == pass->lf && pass->lf < pass->end) {
 		pass->at += 2; /* CRLF stays in the run */
 		end_line(stream, true);
 		return;

@@ -171,7 +171,9 @@ static void stopping(void *context)
 
 	worker->shared.stopping = true;
 	LIST_FOREACH_SAFE(session, &worker->shared.sessions, entry, next)
-	session_stop(session);
+	{
+		session_stop(session);
+	}
 }
 
 static size_t sessions(void *context)
@@ -188,7 +190,9 @@ static void cut(void *context)
 	struct session *session, *next;
 
 	LIST_FOREACH_SAFE(session, &worker->shared.sessions, entry, next)
-	session_cut(session);
+	{
+		session_cut(session);
+	}
 }
 
 static void end(void *context)
