@@ -163,7 +163,8 @@ static int open_parts(struct api *api, const struct api_options *options, struct
 
 	if (rc < 0)
 		return reason_set(reason, "admin socket: cannot read the store: %s", strerror(-rc));
-	service->ask = ask_open(options->scheduler, options->clock, RELOADS_MAX + 1);
+	service->ask =
+		ask_open(options->scheduler, options->writer, options->clock, RELOADS_MAX + 1);
 	api->loop = loop_open(options->clock);
 	if (service->ask == NULL || api->loop == NULL)
 		return reason_set(reason, "admin socket: out of memory");

@@ -14,6 +14,7 @@
 
 struct ask {
 	struct mailbox *scheduler;
+	struct writer *writer;
 	struct mailbox *inbox;
 	const struct clock *clock;
 	void *reader;
@@ -33,13 +34,15 @@ struct question {
 	bool left; /* nobody waits for it any more */
 };
 
-struct ask *ask_open(struct mailbox *scheduler, const struct clock *clock, size_t more)
+struct ask *ask_open(
+	struct mailbox *scheduler, struct writer *writer, const struct clock *clock, size_t more)
 {
 	struct ask *ask = calloc(1, sizeof(*ask));
 
 	if (ask == NULL)
 		return NULL;
 	ask->scheduler = scheduler;
+	ask->writer = writer;
 	ask->clock = clock;
 	ask->host_room = HOSTS_FIRST;
 	ask->inbox = mailbox_open(ASK_CREDITS + more);
@@ -133,14 +136,16 @@ static void take_back(struct question *question)
 		question->free(question);
 }
 
-/* True: answered, and the caller's again. False: it is left to itself. */
-static bool wait_for(struct question *question, struct letter *letter, int64_t wait_ms)
+static void send_to_scheduler(struct ask *ask, struct letter *letter)
 {
-	struct ask *ask = question->ask;
-
 	if (!mailbox_push(ask->scheduler, letter))
 		log_panic("the scheduler's inbox has no room for a question of the admin socket");
-	if (read_until(ask, &question->answered, wait_ms))
+}
+
+/* True: answered, and the caller's again. False: it is left to itself. */
+static bool wait_for(struct question *question, int64_t wait_ms)
+{
+	if (read_until(question->ask, &question->answered, wait_ms))
 		return true;
 	question->left = true;
 	return false;
@@ -237,7 +242,8 @@ static int ask_snapshot_once(
 		ask->out--;
 		return -ENOMEM;
 	}
-	if (!wait_for(&whole->question, &whole->letter, ASK_ANSWER_MS))
+	send_to_scheduler(ask, &whole->letter);
+	if (!wait_for(&whole->question, ASK_ANSWER_MS))
 		return -ETIMEDOUT;
 	*out = whole->snapshot;
 	whole->snapshot = (struct snapshot){0};
@@ -271,6 +277,60 @@ bool snapshot_claims(const struct snapshot *snapshot, uint64_t id)
 	return false;
 }
 
+static void free_plain_question(struct question *question)
+{
+	free(question);
+}
+
+/* ---- how full the store is ---- */
+
+struct fill_question {
+	struct question question;
+	struct writer_request request;
+	struct store_fill fill;
+};
+
+static void fill_answered(struct letter *letter, void *reader)
+{
+	(void)reader;
+	take_back(&LETTER_OF(letter, struct fill_question, request.letter)->question);
+}
+
+static int read_fill(struct store *store, void *argument)
+{
+	return store_fill(store, argument);
+}
+
+int ask_fill(struct ask *ask, struct store_fill *out)
+{
+	struct fill_question *whole;
+	int result;
+
+	if (!take_credit(ask))
+		return -EBUSY;
+	whole = calloc(1, sizeof(*whole));
+	if (whole == NULL) {
+		ask->out--;
+		return -ENOMEM;
+	}
+	whole->question.ask = ask;
+	whole->question.free = free_plain_question;
+	whole->request = (struct writer_request){
+		.letter.read = fill_answered,
+		.answer_to = ask->inbox,
+		.verb = WRITER_CALL,
+		.call = read_fill,
+		.argument = &whole->fill,
+	};
+	writer_submit(ask->writer, &whole->request);
+	if (!wait_for(&whole->question, ASK_ANSWER_MS))
+		return -ETIMEDOUT;
+	result = whole->request.result;
+	*out = whole->fill;
+	free(whole);
+	return result;
+}
+
 /* ---- pause and resume ---- */
 
 struct pause_question {
@@ -280,11 +340,6 @@ struct pause_question {
 	bool paused;
 	int result;
 };
-
-static void free_plain_question(struct question *question)
-{
-	free(question);
-}
 
 static void pause_answered(struct letter *letter, void *reader)
 {
@@ -319,7 +374,8 @@ int ask_pause(struct ask *ask, const char *host, bool paused)
 	whole->letter.read = pause_host;
 	whole->paused = paused;
 	memcpy(whole->host, host, strlen(host) + 1);
-	if (!wait_for(&whole->question, &whole->letter, ASK_ANSWER_MS))
+	send_to_scheduler(ask, &whole->letter);
+	if (!wait_for(&whole->question, ASK_ANSWER_MS))
 		return -ETIMEDOUT;
 	result = whole->result;
 	free(whole);
@@ -363,7 +419,8 @@ int ask_act(struct ask *ask, enum act_verb verb, uint64_t id, uint64_t hold_unti
 		.answered = act_answered,
 	};
 	snprintf(whole->act.who, sizeof(whole->act.who), "%s", who);
-	if (!wait_for(&whole->question, &whole->act.letter, ASK_ACT_MS))
+	send_to_scheduler(ask, &whole->act.letter);
+	if (!wait_for(&whole->question, ASK_ACT_MS))
 		return -ETIMEDOUT;
 	result = whole->act.result;
 	free(whole);

@@ -1,5 +1,5 @@
 /*
- * ask.h: the admin thread's questions and acts to the scheduler's thread, and the wait for the answers.
+ * ask.h: the admin thread's questions and acts to the scheduler's and the writer's threads, and the wait for the answers.
  *
  * The way of a question:
  *   1. It is made on the heap, takes one of ASK_CREDITS, and its letter goes to the scheduler's inbox. Without a credit the
@@ -25,14 +25,15 @@
 #include "core/mailbox.h"
 #include "queue/scheduler.h"
 
-#define ASK_CREDITS   32 /* room for them in the scheduler's inbox */
+#define ASK_CREDITS   32 /* room for them in the scheduler's inbox, and in the writer's */
 #define ASK_ANSWER_MS 2000
 #define ASK_ACT_MS    15000 /* more than WRITER_HEAL_MS */
 
 struct ask;
 
 /* `more`: how many letters of others may be in the inbox at once. */
-struct ask *ask_open(struct mailbox *scheduler, const struct clock *clock, size_t more);
+struct ask *ask_open(
+	struct mailbox *scheduler, struct writer *writer, const struct clock *clock, size_t more);
 void ask_close(struct ask **ask);
 
 struct mailbox *ask_inbox(struct ask *ask);
@@ -58,6 +59,9 @@ struct snapshot {
 int ask_snapshot(struct ask *ask, const uint64_t *ids, size_t id_count, struct snapshot *out);
 bool snapshot_claims(const struct snapshot *snapshot, uint64_t id);
 void snapshot_fini(struct snapshot *snapshot);
+
+/* How full the store is: the writer knows. Errors as above, or the store's. */
+int ask_fill(struct ask *ask, struct store_fill *out);
 
 /* 0, -ENOENT (no such host), or as above. */
 int ask_pause(struct ask *ask, const char *host, bool paused);

@@ -5,29 +5,28 @@
 #include <string.h>
 
 #include "admin/message_json.h"
-#include "admin/nearest.h"
 #include "core/address.h"
+#include "core/nearest.h"
 #include "queue/id.h"
 
 static int parse_state(const char *text, struct filter *filter, struct reason *reason)
 {
-	const char *meant;
+	struct nearest nearest;
+	struct nearest_hint hint;
 
+	nearest_init(&nearest, text);
 	for (size_t i = 0; i < message_state_count; i++) {
 		if (strcmp(message_states[i], text) == 0) {
 			filter->state = message_states[i];
 			return 0;
 		}
+		nearest_offer(&nearest, message_states[i]);
 	}
-	meant = nearest_word(text, message_states, message_state_count);
-	if (meant != NULL)
-		return reason_set(
-			reason, "state=%s: no such state; did you mean \"%s\"?", text, meant);
 	return reason_set(reason,
-		"state=%s: no such state; there are receiving, scanning, delivering, waiting, "
-		"deferred, "
-		"held and quarantined.",
-		text);
+		"state=%.100s: no such state%s; there are receiving, scanning, delivering, "
+		"waiting, "
+		"deferred, held and quarantined.",
+		text, nearest_format(&nearest, &hint));
 }
 
 static int parse_limit(const char *text, struct filter *filter, struct reason *reason)

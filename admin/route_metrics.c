@@ -73,7 +73,7 @@ static void write_store(struct exposition *to, struct service *service)
 {
 	struct store_fill fill;
 
-	if (store_fill(service->store, &fill) < 0)
+	if (ask_fill(service->ask, &fill) < 0)
 		return;
 	gauge(to, "sluice_spool_used_bytes", "Bytes of the store that are in use.",
 		(double)fill.used_bytes);

@@ -34,7 +34,7 @@ static void write_store(struct json *json, struct service *service)
 	struct store_fill fill;
 
 	json_open_object(json, "store");
-	if (store_fill(service->store, &fill) == 0) {
+	if (ask_fill(service->ask, &fill) == 0) {
 		json_write_number(json, "used_bytes", fill.used_bytes);
 		json_write_number(json, "max_bytes", fill.max_bytes);
 		json_write_number(json, "disk_free_bytes", fill.disk_free_bytes);

@@ -7,7 +7,6 @@
 
 #include <cmocka.h>
 
-#include "admin/nearest.h"
 #include "admin/printable.h"
 #include "admin/table.h"
 
@@ -140,20 +139,6 @@ static void numbers_are_grouped_by_thousands(void **state)
 	assert_string_equal(printable_number(UINT64_MAX, text), "18,446,744,073,709,551,615");
 }
 
-static void a_slip_finds_the_word_that_was_meant(void **state)
-{
-	static const char *const words[] = {"list", "show", "release", "retry", "delete"};
-
-	(void)state;
-	assert_string_equal(nearest_word("lsit", words, 5), "list");
-	assert_string_equal(nearest_word("relase", words, 5), "release");
-	assert_string_equal(nearest_word("retrys", words, 5), "retry");
-	assert_string_equal(nearest_word("shwo", words, 5), "show");
-	assert_null(nearest_word("frobnicate", words, 5));
-	assert_null(nearest_word("", words, 5));
-	assert_null(nearest_word("a word that is longer than any that there is", words, 5));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -164,7 +149,6 @@ int main(void)
 		cmocka_unit_test(what_a_peer_sent_cannot_steer_the_terminal),
 		cmocka_unit_test(sizes_are_shown_in_powers_of_1024),
 		cmocka_unit_test(numbers_are_grouped_by_thousands),
-		cmocka_unit_test(a_slip_finds_the_word_that_was_meant),
 	};
 
 	return cmocka_run_group_tests_name("admin/table", tests, NULL, NULL);

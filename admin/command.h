@@ -1,0 +1,92 @@
+/*
+ * command.h: the commands of `sluice`: a table of them, their options, and what they share.
+ *
+ * Exit codes: 0; 1 nothing matched; 64 usage; 69 the relay is not reachable; 70 it answered with an error of its own;
+ * 75 try again (a message is being delivered, the relay is overloaded); 76 an answer that is none; 77 no permission.
+ */
+#ifndef SLUICE_ADMIN_COMMAND_H
+#define SLUICE_ADMIN_COMMAND_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "admin/client.h"
+
+#define COMMAND_NOTHING_MATCHED 1
+
+/* What was typed, taken apart. */
+struct invocation {
+	const struct command *command;
+	const char *socket_path;
+	const char *state, *from, *to, *client, *limit, *until; /* NULL: not given */
+	bool json, all, dry_run, help;
+	char **arguments; /* behind the command's words */
+	size_t argument_count;
+	struct client *relay;
+};
+
+/* Bits of struct command's `options`; --socket, --json and --help go everywhere. */
+#define COMMAND_FILTERS (1u << 0)
+#define COMMAND_LIMIT   (1u << 1)
+#define COMMAND_ALL     (1u << 2)
+#define COMMAND_UNTIL   (1u << 3)
+
+struct command {
+	const char *words; /* "queue list" */
+	const char *arguments; /* "ID...", as usage shows it */
+	const char *summary;
+	unsigned options;
+	size_t arguments_max;
+	int (*run)(struct invocation *invocation);
+	const char *more; /* paragraphs for its --help; or NULL */
+};
+
+extern const struct command command_table[];
+extern const size_t command_count;
+
+/* Parses and runs; returns the exit code. */
+int command_main(int argc, char **argv);
+
+/* ---- command_usage.c ---- */
+
+int command_parse(int argc, char **argv, struct invocation *out);
+void command_print_help(const struct invocation *invocation);
+/* Says what is wrong and where help is. Returns EX_USAGE. */
+int command_misused(const struct invocation *invocation, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* ---- command_ask.c ---- */
+
+/*
+ * Asks the relay. 0, or the exit code, after saying why on standard error. With --json the answer, errors too, is also
+ * printed as it is. *out, when asked for, is the caller's to json_decref.
+ */
+int command_ask(struct invocation *invocation, const char *method, const char *path, json_t **out);
+/* The exit code of a reply that is no success, said on standard error. */
+int command_explain(const struct invocation *invocation, const struct client_reply *reply);
+
+/* Members that may be missing: "", 0. */
+const char *member_text(const json_t *object, const char *name);
+uint64_t member_number(const json_t *object, const char *name);
+/* Of a time; 0: none. */
+uint64_t member_time(const json_t *object, const char *name);
+
+uint64_t command_now_ms(void);
+/* "in 12s", or "" for 0. `out` holds RELATIVE_SIZE. */
+const char *command_relative(uint64_t unix_ms, char *out);
+
+/* ---- command_*.c ---- */
+
+int command_status(struct invocation *invocation);
+int command_queue(struct invocation *invocation);
+int command_queue_list(struct invocation *invocation);
+int command_queue_show(struct invocation *invocation);
+int command_queue_content(struct invocation *invocation);
+int command_queue_act(struct invocation *invocation);
+int command_host_list(struct invocation *invocation);
+int command_host_set(struct invocation *invocation);
+int command_top(struct invocation *invocation);
+
+#endif

@@ -1,0 +1,43 @@
+#include <stdint.h>
+
+#include "admin/command.h"
+
+#define FILTERS_HELP                                                                       \
+	"--from and --to take an address, @DOMAIN for everyone there, or <> for the null " \
+	"sender.\n"                                                                        \
+	"--client takes an address or a network, as 10.0.0.0/8.\n"
+#define ACT_HELP                                                                                 \
+	"Name messages by their ids, or all that match with --all and filters; --dry-run only\n" \
+	"shows which. A message that is being delivered at that moment is left alone (exit "     \
+	"75).\n" FILTERS_HELP
+
+const struct command command_table[] = {
+	{"status", "", "how the relay is: version, rates, queue, hosts, store", 0, 0,
+		command_status, NULL},
+	{"queue", "", "how deep the queue is, by state and destination", 0, 0, command_queue, NULL},
+	{"queue list", "", "the messages in the queue, oldest first",
+		COMMAND_FILTERS | COMMAND_LIMIT, 0, command_queue_list,
+		FILTERS_HELP "With --json each page of the answer is a line.\n"},
+	{"queue show", "ID...", "envelope, recipients and history of messages", 0, SIZE_MAX,
+		command_queue_show, NULL},
+	{"queue content", "ID", "a message's text, as it is delivered", 0, 1, command_queue_content,
+		NULL},
+	{"queue retry", "ID... | --all", "makes messages due now", COMMAND_FILTERS | COMMAND_ALL,
+		SIZE_MAX, command_queue_act, ACT_HELP},
+	{"queue hold", "ID... | --all", "keeps messages from being delivered",
+		COMMAND_FILTERS | COMMAND_ALL | COMMAND_UNTIL, SIZE_MAX, command_queue_act,
+		ACT_HELP "Every hold ends: at --until, else after the queue's lifetime.\n"},
+	{"queue release", "ID... | --all", "lets held messages go on",
+		COMMAND_FILTERS | COMMAND_ALL, SIZE_MAX, command_queue_act, ACT_HELP},
+	{"queue delete", "ID... | --all", "removes messages; nobody is told",
+		COMMAND_FILTERS | COMMAND_ALL, SIZE_MAX, command_queue_act, ACT_HELP},
+	{"host list", "", "upstream hosts, their state and last reply", 0, 0, command_host_list,
+		NULL},
+	{"host pause", "HOST:PORT...", "sends nothing more to upstream hosts", 0, SIZE_MAX,
+		command_host_set,
+		"What is in flight is finished. A pause ends with resume, or with a restart.\n"},
+	{"host resume", "HOST:PORT...", "ends a pause", 0, SIZE_MAX, command_host_set, NULL},
+	{"top", "", "all of it live; q quits", 0, 0, command_top,
+		"Into a pipe or a file it prints one frame. NO_COLOR is respected.\n"},
+};
+const size_t command_count = sizeof(command_table) / sizeof(command_table[0]);
