@@ -1,3 +1,6 @@
+/* Both names of a call stand here, with and without 64; the headers must not turn the one into the other. */
+#undef _FILE_OFFSET_BITS
+
 #include "tests/faults/faults.h"
 
 #include <dlfcn.h>
@@ -205,3 +208,9 @@ int ftruncate(int fd, off_t size)
 		real(fd, size);
 	return fail(kind);
 }
+
+ssize_t pwrite64(int fd, const void *from, size_t size, off64_t at)
+	__attribute__((alias("pwrite")));
+int fallocate64(int fd, int mode, off64_t at, off64_t size) __attribute__((alias("fallocate")));
+int posix_fallocate64(int fd, off64_t at, off64_t size) __attribute__((alias("posix_fallocate")));
+int ftruncate64(int fd, off64_t size) __attribute__((alias("ftruncate")));
