@@ -44,6 +44,7 @@ static const struct conn_transport plain = {
 	.read = plain_read,
 	.write = plain_write,
 	.close = plain_close,
+	.short_read_drains = true,
 };
 
 void conn_init_plain(struct conn *conn, int fd, const struct address *peer)

@@ -22,6 +22,7 @@ struct conn_transport {
 	ssize_t (*read)(struct conn *conn, void *to, size_t size);
 	ssize_t (*write)(struct conn *conn, const struct iovec *from, int count);
 	void (*close)(struct conn *conn);
+	bool short_read_drains; /* a read shorter than asked for has taken all there was (epoll(7)) */
 };
 
 struct conn {

@@ -1,0 +1,57 @@
+/*
+ * command.h: cuts what a client sends into command lines, and a line into verb and argument. RFC 5321 2.3.8, 4.1.1.
+ *
+ * It knows no session. The caller hands in what it has, beginning with the first byte that was not taken yet:
+ *   MORE  the line is not complete; keep what was not taken and come again with more behind it
+ *   DONE  one line was taken; `out` points into the input
+ *   BAD   one line was taken that must not be executed; `out->fault` says why, and it is answered once
+ *
+ * An over-long line is taken bit by bit to its end, then is BAD: it is answered once and never executed in part, and the
+ * caller never keeps more than `line_max` bytes. Every LF ends a line, so that a client which sends lone LFs gets an
+ * answer to each; but with `crlf_only` such a line, and all up to and with the next that ends in CRLF, is BAD: nothing of a
+ * line that holds a lone LF is executed.
+ *
+ * Limits: `line_max` bytes, CRLF included. RFC 5321 4.5.3.1.4 wants 512 and what the extensions add to MAIL and RCPT.
+ */
+#ifndef SLUICE_SMTP_COMMAND_H
+#define SLUICE_SMTP_COMMAND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum command_progress { COMMAND_MORE, COMMAND_DONE, COMMAND_BAD };
+
+enum command_fault {
+	COMMAND_SOUND,
+	COMMAND_TOO_LONG,
+	COMMAND_HAS_NUL,
+	COMMAND_LONE_CR,
+	COMMAND_LONE_LF,
+};
+
+struct command_parser {
+	size_t line_max;
+	bool crlf_only;
+	size_t looked_at; /* of the line that is not complete */
+	bool skipping; /* in an over-long line */
+	bool skipped_cr; /* its last byte so far was CR */
+	bool after_lone_lf;
+};
+
+struct command {
+	const char *verb;
+	size_t verb_size;
+	const char *argument; /* without the spaces around it */
+	size_t argument_size;
+	enum command_fault fault;
+};
+
+void command_parser_init(struct command_parser *parser, size_t line_max, bool crlf_only);
+
+enum command_progress command_next(struct command_parser *parser, const void *input, size_t size,
+	size_t *taken, struct command *out);
+
+/* Whether a part of a line has been seen. */
+bool command_is_begun(const struct command_parser *parser);
+
+#endif

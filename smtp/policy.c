@@ -1,0 +1,86 @@
+#include "smtp/policy.h"
+
+/* Refusals that are true for ever are alike for all. */
+#define LASTING_ANSWERS                                                                \
+	[TROUBLE_MESSAGE_SIZE] = {ACT_ANSWER,                                          \
+		"552 5.3.4 Message is larger than this relay takes"},                  \
+	[TROUBLE_MESSAGE_NUL] = {ACT_ANSWER, "554 5.6.0 Message contains a NUL byte"}, \
+	[TROUBLE_MESSAGE_LOOP] = {                                                     \
+		ACT_ANSWER, "554 5.4.6 Too many Received fields: mail is going in circles"}
+
+#define STANDARD_ANSWERS                                                                           \
+	[TROUBLE_TIMED_OUT] = {ACT_ANSWER_CLOSE, "421 4.4.2 Timed out, closing connection"},       \
+	[TROUBLE_STOPPING] = {ACT_ANSWER_CLOSE, "421 4.3.2 Service is stopping, try again later"}, \
+	[TROUBLE_BAD_COMMANDS] = {ACT_ANSWER_CLOSE, "421 4.7.0 Too many errors"},                  \
+	[TROUBLE_CONNECTIONS] = {ACT_ANSWER_CLOSE, POLICY_CONNECTIONS_REPLY},                      \
+	[TROUBLE_MEMORY] = {ACT_ANSWER_CLOSE, "421 4.3.0 Out of memory, try again later"},         \
+	[TROUBLE_STORE_FULL] = {ACT_ANSWER, "452 4.3.1 Queue is full, try again later"},           \
+	[TROUBLE_STORE_FAILED] = {ACT_ANSWER,                                                      \
+		"451 4.3.0 Queue cannot be written, try again later"},                             \
+	[TROUBLE_STORE_UNKNOWN] = {ACT_CLOSE, NULL},                                               \
+	[TROUBLE_RECIPIENTS] = {ACT_ANSWER, "452 4.5.3 Too many recipients"}, LASTING_ANSWERS
+
+/* clang-format off */
+static const struct policy policies[] = {
+	[PROFILE_STANDARD] = {
+		.answers = {STANDARD_ANSWERS},
+		.command_line_bytes = 2048,
+		.crlf_only = true,
+	},
+	[PROFILE_SUBMISSION] = {
+		.answers = {STANDARD_ANSWERS},
+		.command_line_bytes = 2048,
+		.crlf_only = true,
+	},
+	[PROFILE_FRAGILE] = {
+		.answers = {
+			[TROUBLE_TIMED_OUT] = {ACT_CLOSE, NULL},
+			[TROUBLE_STOPPING] = {ACT_CLOSE, NULL},
+			[TROUBLE_BAD_COMMANDS] = {ACT_CLOSE, NULL},
+			[TROUBLE_CONNECTIONS] = {ACT_CLOSE, NULL},
+			[TROUBLE_MEMORY] = {ACT_CLOSE, NULL},
+			[TROUBLE_STORE_FULL] = {ACT_HOLD, "452 4.3.1 Queue is full, try again later"},
+			[TROUBLE_STORE_FAILED] = {ACT_CLOSE, NULL},
+			[TROUBLE_STORE_UNKNOWN] = {ACT_CLOSE, NULL},
+			[TROUBLE_RECIPIENTS] = {ACT_ANSWER, "550 5.5.3 Too many recipients"},
+			LASTING_ANSWERS,
+		},
+		.command_line_bytes = 2048,
+		.crlf_only = true,
+		.recipients_floor = 1000,
+	},
+};
+/* clang-format on */
+
+const struct policy *policy_of(enum profile profile)
+{
+	return &policies[profile];
+}
+
+const char *policy_trouble_name(enum trouble trouble)
+{
+	static const char *const names[TROUBLE_COUNT] = {
+		[TROUBLE_NONE] = "none",
+		[TROUBLE_TIMED_OUT] = "timed out",
+		[TROUBLE_STOPPING] = "stopping",
+		[TROUBLE_BAD_COMMANDS] = "too many bad commands",
+		[TROUBLE_CONNECTIONS] = "too many connections",
+		[TROUBLE_MEMORY] = "out of memory",
+		[TROUBLE_STORE_FULL] = "store is full",
+		[TROUBLE_STORE_FAILED] = "store refused the message",
+		[TROUBLE_STORE_UNKNOWN] = "store is broken, outcome unknown",
+		[TROUBLE_RECIPIENTS] = "too many recipients",
+		[TROUBLE_MESSAGE_SIZE] = "message is too large",
+		[TROUBLE_MESSAGE_NUL] = "message holds a NUL byte",
+		[TROUBLE_MESSAGE_LOOP] = "too many Received fields",
+	};
+
+	return names[trouble];
+}
+
+unsigned policy_recipients(const struct config_listener *listener)
+{
+	unsigned least = policy_of(listener->profile)->recipients_floor;
+
+	return listener->max_recipients > least ? listener->max_recipients : least;
+}

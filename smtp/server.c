@@ -1,0 +1,217 @@
+#include "smtp/server.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "queue/intake.h"
+#include "smtp/session.h"
+
+struct server {
+	struct server_options options;
+	struct config *first; /* acceptors know listeners by their place in it */
+	struct config *latest; /* what workers begin with */
+};
+
+struct server_worker {
+	struct server *server;
+	struct config *config;
+	struct session_shared shared;
+};
+
+struct reload {
+	struct letter letter;
+	struct config *config;
+};
+
+struct server *server_open(const struct server_options *options)
+{
+	struct server *server = calloc(1, sizeof(*server));
+
+	if (server == NULL)
+		return NULL;
+	server->options = *options;
+	server->first = config_share(options->config);
+	server->latest = config_share(options->config);
+	return server;
+}
+
+void server_close(struct server **server)
+{
+	if (server == NULL || *server == NULL)
+		return;
+	config_close(&(*server)->first);
+	config_close(&(*server)->latest);
+	free(*server);
+	*server = NULL;
+}
+
+const char *server_refusal(const struct config_listener *listener)
+{
+	const struct policy *policy = policy_of(listener->profile);
+
+	return policy->answers[TROUBLE_CONNECTIONS].act == ACT_CLOSE ? NULL
+								     : POLICY_CONNECTIONS_REPLY
+		       "\r\n";
+}
+
+static const struct config_listener *find_listener(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->listener_count; i++)
+		if (strcmp(config->listeners[i].name, name) == 0)
+			return &config->listeners[i];
+	return NULL;
+}
+
+/* ---- reload ---- */
+
+static void read_reload(struct letter *letter, void *context)
+{
+	struct reload *reload = LETTER_OF(letter, struct reload, letter);
+	struct server_worker *worker = context;
+
+	config_close(&worker->config);
+	worker->config = reload->config;
+	free(reload);
+}
+
+static int send_reload(struct mailbox *inbox, struct config *config)
+{
+	struct reload *reload = malloc(sizeof(*reload));
+
+	if (reload == NULL)
+		return -1;
+	reload->letter.read = read_reload;
+	reload->config = config_share(config);
+	if (mailbox_push(inbox, &reload->letter))
+		return 0;
+	config_close(&reload->config);
+	free(reload);
+	return -1;
+}
+
+int server_configure(
+	struct server *server, struct config *config, struct mailbox *const *inboxes, size_t count)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < server->first->listener_count; i++)
+		if (find_listener(config, server->first->listeners[i].name) == NULL)
+			return -1;
+	config_close(&server->latest);
+	server->latest = config_share(config);
+	for (size_t i = 0; i < count; i++)
+		if (send_reload(inboxes[i], config) != 0)
+			rc = -1;
+	return rc;
+}
+
+/* ---- the service, on a worker's thread ---- */
+
+static void end(void *context);
+
+static void *begin(void *service, unsigned number, struct loop *loop, struct mailbox *inbox)
+{
+	struct server *server = service;
+	struct server_worker *worker = calloc(1, sizeof(*worker));
+	struct session_shared *shared;
+
+	(void)number;
+	if (worker == NULL)
+		return NULL;
+	shared = &worker->shared;
+	LIST_INIT(&shared->sessions);
+	TAILQ_INIT(&shared->later);
+	shared->loop = loop;
+	shared->inbox = inbox;
+	shared->clock = server->options.clock;
+	shared->writer = server->options.writer;
+	shared->ids = server->options.ids;
+	shared->admission = server->options.admission;
+	shared->intake = intake_open(server->options.writer, inbox, server->options.worker_credits);
+	worker->server = server;
+	worker->config = config_share(server->latest);
+	if (!channel_desk_init(&shared->desk, CHANNEL_READ_BYTES) || shared->intake == NULL) {
+		end(worker);
+		return NULL;
+	}
+	return worker;
+}
+
+static void opened(void *context, struct accepted *accepted)
+{
+	struct server_worker *worker = context;
+	const struct config_listener *was = &worker->server->first->listeners[accepted->listener];
+
+	session_open(&worker->shared, worker->config, find_listener(worker->config, was->name),
+		accepted);
+}
+
+/* Those that were put off have their turn; who puts himself off again comes in the next one. */
+static void turned(void *context)
+{
+	struct server_worker *worker = context;
+	struct session_shared *shared = &worker->shared;
+	struct session *last = TAILQ_LAST(&shared->later, session_queue), *session;
+
+	while (last != NULL && (session = TAILQ_FIRST(&shared->later)) != NULL) {
+		bool was_last = session == last;
+
+		session_resume(session);
+		if (was_last)
+			break;
+	}
+	if (!TAILQ_EMPTY(&shared->later))
+		mailbox_nudge(shared->inbox);
+}
+
+static void stopping(void *context)
+{
+	struct server_worker *worker = context;
+	struct session *session, *next;
+
+	worker->shared.stopping = true;
+	LIST_FOREACH_SAFE(session, &worker->shared.sessions, entry, next)
+	{
+		session_stop(session);
+	}
+}
+
+static size_t sessions(void *context)
+{
+	struct server_worker *worker = context;
+
+	return worker->shared.session_count;
+}
+
+/* A request that the writer has keeps its session until the answer. */
+static void cut(void *context)
+{
+	struct server_worker *worker = context;
+	struct session *session, *next;
+
+	LIST_FOREACH_SAFE(session, &worker->shared.sessions, entry, next)
+	{
+		session_cut(session);
+	}
+}
+
+static void end(void *context)
+{
+	struct server_worker *worker = context;
+	struct session_shared *shared = &worker->shared;
+
+	channel_desk_fini(&shared->desk);
+	intake_close(&shared->intake);
+	config_close(&worker->config);
+	free(worker);
+}
+
+const struct worker_service smtp_service = {
+	.begin = begin,
+	.opened = opened,
+	.turned = turned,
+	.stopping = stopping,
+	.sessions = sessions,
+	.cut = cut,
+	.end = end,
+};

@@ -1,0 +1,478 @@
+#include "smtp/session.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "core/log.h"
+#include "core/metrics.h"
+#include "smtp/verb.h"
+
+#define ROUNDS_MAX  4 /* reads in one turn, then the others come first */
+#define CLOSING_MS  5000 /* for the last reply to leave and the peer to end */
+#define RETRY_MS    1000 /* of what is held */
+#define REPLY_BYTES 512 /* RFC 5321 4.5.3.1.5 */
+
+#define BIT(state) (1u << SESSION_##state)
+
+static const struct {
+	const char *name;
+	unsigned next;
+} states[SESSION_STATE_COUNT] = {
+	[SESSION_NEW] = {"new", BIT(READY) | BIT(CLOSING) | BIT(GONE)},
+	[SESSION_READY] = {"ready", BIT(MAIL) | BIT(HELD) | BIT(CLOSING) | BIT(GONE)},
+	[SESSION_MAIL] = {"mail", BIT(RCPT) | BIT(READY) | BIT(CLOSING) | BIT(GONE)},
+	[SESSION_RCPT] = {"rcpt", BIT(TEXT) | BIT(READY) | BIT(CLOSING) | BIT(GONE)},
+	[SESSION_TEXT] = {"text", BIT(STORING) | BIT(CLOSING) | BIT(GONE)},
+	[SESSION_STORING] = {"storing", BIT(READY) | BIT(CLOSING) | BIT(GONE)},
+	[SESSION_HELD] = {"held", BIT(MAIL) | BIT(READY) | BIT(CLOSING) | BIT(GONE)},
+	[SESSION_CLOSING] = {"closing", BIT(GONE)},
+	[SESSION_GONE] = {"gone", 0},
+};
+
+const char *session_state_name(enum session_state state)
+{
+	return states[state].name;
+}
+
+int64_t session_now_ms(const struct session *session)
+{
+	return loop_now_ms(session->shared->loop);
+}
+
+void session_move(struct session *session, enum session_state to)
+{
+	if (to == session->state)
+		return;
+	if ((states[session->state].next & 1u << to) == 0)
+		log_panic("session: %s cannot follow %s", states[to].name,
+			states[session->state].name);
+	session->state = to;
+	if (to == SESSION_CLOSING)
+		session->closing_end_mono_ms = session_now_ms(session) + CLOSING_MS;
+	if (to == SESSION_TEXT)
+		session->text_end_mono_ms =
+			session_now_ms(session) + session->listener->message_timeout_ms;
+}
+
+/* ---- replies ---- */
+
+static void count_reply(const struct session *session, const char *line)
+{
+	if (line[0] == '4') {
+		metric_add(METRIC_REPLIES_4XX, 1);
+		if (session->listener->profile == PROFILE_FRAGILE)
+			metric_add(METRIC_FRAGILE_4XX, 1);
+	} else if (line[0] == '5') {
+		metric_add(METRIC_REPLIES_5XX, 1);
+	}
+}
+
+static void gather_reply(struct session *session, const char *format, va_list args)
+{
+	struct bytes *output = &session->shared->desk.output;
+	int size;
+
+	if (session->state >= SESSION_CLOSING)
+		return; /* its last reply was said */
+	if (!bytes_reserve(output, REPLY_BYTES)) {
+		session_move(session, SESSION_GONE);
+		return;
+	}
+	size = vsnprintf((char *)output->data + output->size, REPLY_BYTES - 2, format, args);
+	if (size > REPLY_BYTES - 3)
+		size = REPLY_BYTES - 3;
+	count_reply(session, (char *)output->data + output->size);
+	memcpy(output->data + output->size + size, "\r\n", 2);
+	output->size += (size_t)size + 2;
+}
+
+void session_reply(struct session *session, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	gather_reply(session, format, args);
+	va_end(args);
+}
+
+void session_reject(struct session *session, const char *format, ...)
+{
+	struct log_quoted quoted;
+	char line[REPLY_BYTES];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	session_reply(session, "%s", line);
+	log_event_limited(LOG_INFO, "rejected", "client=%s listener=%s state=%s reply=\"%s\"",
+		session->client, session->listener->name, session_state_name(session->state),
+		log_text(&quoted, line));
+	if (++session->bad_commands > session->listener->max_bad_commands)
+		session_trouble(session, TROUBLE_BAD_COMMANDS);
+}
+
+void session_trouble(struct session *session, enum trouble trouble)
+{
+	const struct trouble_answer *answer = &session->policy->answers[trouble];
+
+	if (answer->act == ACT_CLOSE || answer->act == ACT_ANSWER_CLOSE)
+		log_event_limited(LOG_INFO, "disconnect",
+			"client=%s listener=%s state=%s why=\"%s\"", session->client,
+			session->listener->name, session_state_name(session->state),
+			policy_trouble_name(trouble));
+	if (answer->reply != NULL)
+		session_reply(session, "%s", answer->reply);
+	if (answer->act == ACT_CLOSE || answer->act == ACT_ANSWER_CLOSE)
+		session_move(session, SESSION_CLOSING);
+}
+
+bool session_hold(struct session *session, enum trouble trouble)
+{
+	int64_t now = session_now_ms(session);
+
+	if (session->policy->answers[trouble].act != ACT_HOLD || session->shared->stopping)
+		return false;
+	if (session->hold_end_mono_ms == 0) {
+		session->hold_end_mono_ms = now + session->listener->full_store_patience_ms;
+		log_event_limited(LOG_WARNING, "held", "client=%s listener=%s why=\"%s\"",
+			session->client, session->listener->name, policy_trouble_name(trouble));
+	}
+	if (now >= session->hold_end_mono_ms) {
+		session->hold_end_mono_ms = 0;
+		return false;
+	}
+	session->retry_mono_ms = now + RETRY_MS;
+	return true;
+}
+
+void session_reset(struct session *session)
+{
+	transaction_close(&session->transaction);
+	session->hold_end_mono_ms = 0;
+	if (session->state != SESSION_NEW && session->state < SESSION_CLOSING)
+		session_move(session, SESSION_READY);
+}
+
+/* ---- its end ---- */
+
+/* The client is no more; what the writer still has keeps the session. */
+static void let_go(struct session *session)
+{
+	struct session_shared *shared = session->shared;
+
+	session_move(session, SESSION_GONE);
+	if (session->channel.conn.fd < 0)
+		return;
+	loop_watch_remove(shared->loop, &session->watch);
+	loop_timer_clear(shared->loop, &session->timer);
+	if (session->is_later)
+		TAILQ_REMOVE(&shared->later, session, later_entry);
+	session->is_later = false;
+	channel_fini(&session->channel);
+	bytes_clear(&shared->desk.output);
+	admission_leave(shared->admission, &session->ticket);
+	if (session->transaction != NULL)
+		data_abandon(session);
+}
+
+static void free_session(struct session *session)
+{
+	LIST_REMOVE(session, entry);
+	session->shared->session_count--;
+	transaction_close(&session->transaction);
+	config_close(&session->config);
+	free(session->helo);
+	free(session);
+}
+
+static void close_channel(struct session *session)
+{
+	if (channel_finish(&session->channel, &session->shared->desk))
+		let_go(session);
+}
+
+/* ---- deadlines ---- */
+
+static int64_t sooner(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* The writer has what is held, and will answer. */
+static bool is_asking(const struct session *session)
+{
+	return session->state != SESSION_HELD && session->transaction->handoff.under_way;
+}
+
+static int64_t next_deadline(const struct session *session)
+{
+	const struct config_listener *listener = session->listener;
+
+	if (session->state == SESSION_CLOSING)
+		return session->closing_end_mono_ms;
+	if (session->hold_end_mono_ms != 0)
+		return is_asking(session) ? INT64_MAX : session->retry_mono_ms;
+	if (session->blocked_since_mono_ms != 0)
+		return session->blocked_since_mono_ms + listener->command_timeout_ms;
+	if (session->state == SESSION_STORING)
+		return INT64_MAX;
+	if (session->state != SESSION_TEXT)
+		return sooner(session->end_mono_ms,
+			session->waits_since_mono_ms + listener->command_timeout_ms);
+	if (handoff_is_full(&session->transaction->handoff))
+		return sooner(session->end_mono_ms, session->text_end_mono_ms);
+	return sooner(sooner(session->end_mono_ms, session->text_end_mono_ms),
+		session->waits_since_mono_ms + listener->data_timeout_ms);
+}
+
+/* Only brought forward here; a timer that is early finds the later deadline when it fires. */
+static void set_timer(struct session *session)
+{
+	int64_t due = next_deadline(session);
+
+	if (due == INT64_MAX || (session->timer.armed && session->timer.due_mono_ms <= due))
+		return;
+	loop_timer_set(session->shared->loop, &session->timer, due);
+}
+
+static void time_out(struct session *session)
+{
+	metric_add(METRIC_SESSIONS_TIMED_OUT, 1);
+	if (session->blocked_since_mono_ms != 0)
+		let_go(session); /* it does not read, so it would not read this either */
+	else
+		session_trouble(session, TROUBLE_TIMED_OUT);
+}
+
+/* ---- input ---- */
+
+static bool takes_input(const struct session *session)
+{
+	if (session->state > SESSION_TEXT || session->hold_end_mono_ms != 0 ||
+		channel_is_blocked(&session->channel))
+		return false;
+	return session->state != SESSION_TEXT || !handoff_is_full(&session->transaction->handoff);
+}
+
+/* How much of a line or lines was taken; sets wants_more when a part of a line is left. */
+static size_t take_command(struct session *session, const uint8_t *input, size_t size)
+{
+	struct command command;
+	size_t taken;
+	enum command_progress progress =
+		command_next(&session->parser, input, size, &taken, &command);
+
+	session->wants_more = progress == COMMAND_MORE;
+	if (progress == COMMAND_MORE)
+		return taken;
+	verb_run(session, &command);
+	session->waits_since_mono_ms = session_now_ms(session);
+	return taken;
+}
+
+static void send_replies(struct session *session)
+{
+	int rc;
+
+	if (session->state == SESSION_GONE)
+		return;
+	rc = channel_flush(&session->channel, &session->shared->desk);
+	if (rc < 0) {
+		let_go(session);
+		return;
+	}
+	if (!channel_is_blocked(&session->channel))
+		session->blocked_since_mono_ms = 0;
+	else if (session->blocked_since_mono_ms == 0)
+		session->blocked_since_mono_ms = session_now_ms(session);
+}
+
+/* Takes of the desk's bytes as long as the state takes any. */
+static size_t take_input(struct session *session, size_t size)
+{
+	const uint8_t *input = session->shared->desk.input;
+	size_t used = 0;
+
+	session->wants_more = false;
+	while (used < size && !session->wants_more && takes_input(session)) {
+		if (session->state == SESSION_TEXT)
+			used += data_take(session, input + used, size - used);
+		else
+			used += take_command(session, input + used, size - used);
+		if (session->shared->desk.output.size > CHANNEL_GATHER_BYTES)
+			send_replies(session);
+	}
+	return used;
+}
+
+/* The peer has sent its last byte: what it began is nothing, what it asked for is still answered. */
+static void note_peer_end(struct session *session)
+{
+	if (session->transaction != NULL || command_is_begun(&session->parser))
+		log_event_limited(LOG_INFO, "disconnect",
+			"client=%s listener=%s state=%s why=\"client closed\"", session->client,
+			session->listener->name, session_state_name(session->state));
+	session_move(session, SESSION_CLOSING);
+}
+
+static void read_input(struct session *session)
+{
+	struct session_shared *shared = session->shared;
+
+	for (unsigned round = 0; takes_input(session); round++) {
+		ssize_t got;
+		size_t used;
+
+		if (round == ROUNDS_MAX) {
+			session->is_later = true;
+			TAILQ_INSERT_TAIL(&shared->later, session, later_entry);
+			return;
+		}
+		got = channel_fill(&session->channel, &shared->desk, session->wants_more);
+		if (got == -EAGAIN)
+			return;
+		if (got == 0)
+			note_peer_end(session);
+		if (got <= 0) {
+			if (got < 0)
+				let_go(session);
+			return;
+		}
+		used = take_input(session, (size_t)got);
+		if (session->state < SESSION_CLOSING &&
+			!channel_keep(&session->channel, &shared->desk, used, (size_t)got))
+			session_trouble(session, TROUBLE_MEMORY);
+	}
+}
+
+/* The end of every call from outside: replies leave, an ended session goes, a deadline is set. It may free the session. */
+static void finish_turn(struct session *session)
+{
+	if (session->shared->stopping && session->state <= SESSION_READY)
+		session_trouble(session, TROUBLE_STOPPING);
+	send_replies(session);
+	if (session->state == SESSION_CLOSING && !channel_is_blocked(&session->channel))
+		close_channel(session);
+	if (session->state != SESSION_GONE) {
+		set_timer(session);
+		return;
+	}
+	let_go(session);
+	if (session->transaction == NULL || !session->transaction->handoff.under_way)
+		free_session(session);
+}
+
+void session_resume(struct session *session)
+{
+	if (session->is_later)
+		TAILQ_REMOVE(&session->shared->later, session, later_entry);
+	session->is_later = false;
+	read_input(session);
+	finish_turn(session);
+}
+
+static void be_ready(void *owner, uint32_t events)
+{
+	struct session *session = owner;
+
+	channel_note(&session->channel, events);
+	if (session->hold_end_mono_ms != 0 && session->channel.peer_ended)
+		let_go(session); /* went while its reply was held: the message is dropped */
+	if (channel_is_blocked(&session->channel))
+		send_replies(session);
+	if (!session->is_later)
+		read_input(session);
+	finish_turn(session);
+}
+
+static void fire(void *owner)
+{
+	struct session *session = owner;
+
+	if (next_deadline(session) > session_now_ms(session))
+		set_timer(session);
+	else if (session->state == SESSION_CLOSING)
+		let_go(session);
+	else if (session->state == SESSION_HELD)
+		mail_again(session);
+	else if (session->hold_end_mono_ms != 0)
+		data_again(session);
+	else
+		time_out(session);
+	if (!session->is_later)
+		read_input(session); /* what came while a reply was held */
+	finish_turn(session);
+}
+
+void session_stop(struct session *session)
+{
+	if (session->hold_end_mono_ms != 0)
+		session_trouble(session, TROUBLE_STOPPING);
+	finish_turn(session);
+}
+
+void session_cut(struct session *session)
+{
+	let_go(session);
+	finish_turn(session);
+}
+
+/* ---- its beginning ---- */
+
+static struct session *make_session(struct session_shared *shared, struct config *config,
+	const struct config_listener *listener, const struct accepted *accepted)
+{
+	struct session *session = calloc(1, sizeof(*session));
+	char host[ADDRESS_TEXT_SIZE];
+
+	if (session == NULL)
+		return NULL;
+	session->shared = shared;
+	session->config = config_share(config);
+	session->listener = listener;
+	session->policy = policy_of(listener->profile);
+	session->may_relay = network_list_has(&listener->networks, &accepted->peer);
+	session->ticket = accepted->ticket;
+	snprintf(session->client, sizeof(session->client), "%.63s",
+		address_format_host(&accepted->peer, host));
+	command_parser_init(
+		&session->parser, session->policy->command_line_bytes, session->policy->crlf_only);
+	session->waits_since_mono_ms = session_now_ms(session);
+	session->end_mono_ms = session_now_ms(session) + listener->session_timeout_ms;
+	session->watch.owner = session;
+	session->watch.ready = be_ready;
+	session->timer.owner = session;
+	session->timer.fire = fire;
+	return session;
+}
+
+void session_open(struct session_shared *shared, struct config *config,
+	const struct config_listener *listener, struct accepted *accepted)
+{
+	struct session *session = make_session(shared, config, listener, accepted);
+
+	if (session == NULL) {
+		close(accepted->fd);
+		admission_leave(shared->admission, &accepted->ticket);
+		free(accepted);
+		return;
+	}
+	channel_init(&session->channel, accepted->fd, &accepted->peer);
+	free(accepted);
+	LIST_INSERT_HEAD(&shared->sessions, session, entry);
+	shared->session_count++;
+	log_event(LOG_DEBUG, "connect", "client=%s listener=%s", session->client,
+		session->listener->name);
+	if (loop_watch_add(shared->loop, &session->watch, session->channel.conn.fd,
+		    EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) < 0)
+		let_go(session);
+	else
+		session_reply(session, "220 %s ESMTP Sluice", session->config->hostname);
+	finish_turn(session);
+}

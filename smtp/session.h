@@ -1,0 +1,144 @@
+/*
+ * session.h: one client's session with the server: its state, its deadlines, its replies. RFC 5321.
+ *
+ * The way of a session:
+ *   1. session_open sends the banner. What a client sends before it is kept and answered in order.
+ *   2. Input is read while the state takes some: command lines go to smtp/verb, text to smtp/verb_data. All replies of one
+ *      turn leave in one send.
+ *   3. A session that waits (for the writer, for room in the store, for its replies to be read) reads nothing; what
+ *      was read and not used is kept and is first when it goes on.
+ *   4. Deadlines: a command's runs from the end of the one before and no byte lengthens it; text has one between two
+ *      reads and one for the whole message; the session has one. The writer's answer has none here: the writer's own bound
+ *      it (writer.h).
+ *   5. CLOSING: the last reply leaves, the peer's rest is dropped, the socket is closed. GONE: the client is no more; the
+ *      session is freed as soon as the writer has no request of it.
+ *
+ *	          EHLO          MAIL          RCPT          DATA          final dot
+ *	NEW ───────────► READY ──────► MAIL ──────► RCPT ──────► TEXT ───────────► STORING
+ *	                 ▲ │ full store  ▲                                            │
+ *	                 │ └───► HELD ───┘ room again                                 │
+ *	                 └──────────── RSET, EHLO; the reply to the dot ──────────────┘
+ *	any ──► CLOSING ──► GONE;   any ──► GONE (connection broken)
+ *
+ * Threads: its worker's. Owner: itself; it is freed from within the calls of its watch, timer and letters, and never
+ * while a verb runs. It keeps a reference to the configuration that it began with.
+ * Limits: an idle session has no buffers; see channel.h.
+ */
+#ifndef SLUICE_SMTP_SESSION_H
+#define SLUICE_SMTP_SESSION_H
+
+#include <bsd/sys/queue.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/acceptor.h"
+#include "core/clock.h"
+#include "core/config.h"
+#include "core/loop.h"
+#include "core/mailbox.h"
+#include "queue/id.h"
+#include "queue/intake.h"
+#include "smtp/channel.h"
+#include "smtp/command.h"
+#include "smtp/policy.h"
+#include "smtp/transaction.h"
+
+enum session_state {
+	SESSION_NEW,
+	SESSION_READY, /* greeted, no transaction */
+	SESSION_MAIL,
+	SESSION_RCPT,
+	SESSION_TEXT,
+	SESSION_STORING, /* the final dot is read, its reply waits for the writer */
+	SESSION_HELD, /* the reply to MAIL waits for room in the store */
+	SESSION_CLOSING,
+	SESSION_GONE,
+};
+#define SESSION_STATE_COUNT 9
+
+LIST_HEAD(session_list, session);
+TAILQ_HEAD(session_queue, session);
+
+/* What the sessions of one worker share. */
+struct session_shared {
+	struct loop *loop;
+	struct mailbox *inbox;
+	const struct clock *clock;
+	struct intake *intake;
+	const struct writer *writer;
+	struct id_source *ids;
+	struct admission *admission;
+	struct channel_desk desk;
+	struct session_list sessions;
+	size_t session_count;
+	struct session_queue later; /* had much to say: go on after the others had their turn */
+	bool stopping;
+};
+
+struct session {
+	struct session_shared *shared;
+	struct config *config;
+	const struct config_listener *listener;
+	const struct policy *policy;
+	enum session_state state;
+	bool esmtp;
+	bool may_relay;
+	bool wants_more; /* what is kept is a part of a line */
+	bool is_later;
+	unsigned bad_commands; /* since the start or the last message */
+	char *helo; /* NULL: none yet */
+	char client[64];
+	struct command_parser parser;
+	struct transaction *transaction;
+
+	int64_t end_mono_ms; /* of the session */
+	int64_t waits_since_mono_ms; /* for a command, or for text */
+	int64_t text_end_mono_ms; /* of the message that arrives */
+	int64_t closing_end_mono_ms;
+	int64_t blocked_since_mono_ms; /* replies wait to be read; 0: none */
+	int64_t hold_end_mono_ms; /* patience with a full store; 0: nothing is held */
+	int64_t retry_mono_ms; /* of what is held */
+
+	struct channel channel;
+	struct loop_watch watch;
+	struct loop_timer timer;
+	struct admission_ticket ticket;
+	LIST_ENTRY(session) entry;
+	TAILQ_ENTRY(session) later_entry;
+};
+
+/* ---- for the server ---- */
+
+/* Takes `accepted` over. Without memory the client is closed without a word. */
+void session_open(struct session_shared *shared, struct config *config,
+	const struct config_listener *listener, struct accepted *accepted);
+/* The daemon stops: an idle session ends, one with a message goes on to its reply. */
+void session_stop(struct session *session);
+/* Ends it without a reply; it may live on until the writer's answer. */
+void session_cut(struct session *session);
+/* Its turn again, from the `later` queue or after an answer. */
+void session_resume(struct session *session);
+
+/* ---- for the verbs ---- */
+
+void session_move(struct session *session, enum session_state to);
+const char *session_state_name(enum session_state state);
+
+/* One reply: "250 2.1.0 Ok", without CRLF. */
+void session_reply(struct session *session, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* A 5xx to a command that the client got wrong or may not give: counted; too many end the session. */
+void session_reject(struct session *session, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* What the profile does about it (policy.h). */
+void session_trouble(struct session *session, enum trouble trouble);
+
+/* True: the profile holds the reply, and its timer will come; false: it does not, or its patience is over. */
+bool session_hold(struct session *session, enum trouble trouble);
+/* Forgets the transaction: READY again, unless the session ends. */
+void session_reset(struct session *session);
+
+int64_t session_now_ms(const struct session *session);
+
+#endif

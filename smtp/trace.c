@@ -1,0 +1,64 @@
+#include "smtp/trace.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "core/clock.h"
+#include "queue/id.h"
+#include "smtp/ascii.h"
+
+#define HELO_BYTES 255
+
+char *trace_format_peer(const struct address *peer, char *out)
+{
+	char host[ADDRESS_TEXT_SIZE];
+
+	address_format_host(peer, host);
+	if (peer->any.sa_family == AF_INET)
+		snprintf(out, ADDRESS_TEXT_SIZE, "[%.64s]", host);
+	else if (peer->any.sa_family == AF_INET6)
+		snprintf(out, ADDRESS_TEXT_SIZE, "[IPv6:%.64s]", host);
+	else
+		snprintf(out, ADDRESS_TEXT_SIZE, "localhost");
+	return out;
+}
+
+static bool may_stand_in_domain(char c)
+{
+	return ascii_is_alnum(c) || (c != '\0' && strchr("-._:[]", c) != NULL);
+}
+
+/* HELO as a domain or literal; each byte that neither can hold becomes "-". */
+static void clean_helo(const char *helo, const char *peer, char *out)
+{
+	size_t size = 0;
+
+	for (; helo[size] != '\0' && size < HELO_BYTES; size++)
+		out[size] = '-';
+	out[size] = '\0';
+	for (size_t i = 0; i < size; i++)
+		if (may_stand_in_domain(helo[i]))
+			out[i] = helo[i];
+	if (size == 0)
+		snprintf(out, HELO_BYTES + 1, "%s", peer);
+}
+
+size_t trace_format(const struct trace *trace, char *out)
+{
+	char peer[ADDRESS_TEXT_SIZE], helo[HELO_BYTES + 1];
+	char id[ID_TEXT_SIZE], date[CLOCK_RFC5322_SIZE];
+	bool has_for = trace->recipient != NULL;
+	int size;
+
+	trace_format_peer(trace->peer, peer);
+	clean_helo(trace->helo, peer, helo);
+	size = snprintf(out, TRACE_SIZE,
+		"Received: from %s (%s)\r\n"
+		"\tby %.255s with %s id %s%s%.256s%s;%s%s\r\n",
+		helo, peer, trace->hostname, trace->esmtp ? "ESMTP" : "SMTP",
+		id_format(trace->id, id), has_for ? "\r\n\tfor <" : "",
+		has_for ? trace->recipient : "", has_for ? ">" : "", has_for ? " " : "\r\n\t",
+		clock_format_rfc5322(trace->unix_ms, date));
+	return (size_t)size;
+}

@@ -1,0 +1,54 @@
+/*
+ * transaction.h: what a client has said of one message: from MAIL on until it is stored or given up.
+ *
+ * Owner: its session; transaction_close frees it, which must not be while the hand-off has a request under way.
+ * Limits: recipients as the policy says; an address at most PATH_BYTES.
+ */
+#ifndef SLUICE_SMTP_TRANSACTION_H
+#define SLUICE_SMTP_TRANSACTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/bytes.h"
+#include "queue/envelope.h"
+#include "smtp/dotstream.h"
+#include "smtp/handoff.h"
+#include "smtp/path.h"
+#include "smtp/policy.h"
+
+struct transaction {
+	char reverse_path[PATH_BYTES];
+	bool body_8bitmime;
+	struct bytes recipients; /* each: upstream number (2 bytes), address, NUL */
+	size_t recipient_count;
+	struct dotstream dotstream;
+	struct handoff handoff;
+	enum trouble refusal; /* why it will be refused behind its dot; TROUBLE_NONE: it will not */
+};
+
+struct transaction *transaction_open(const struct path *reverse_path, bool body_8bitmime);
+void transaction_close(struct transaction **transaction);
+
+/* False without memory. */
+bool transaction_add(struct transaction *transaction, const struct path *forward_path,
+	uint16_t upstream) __attribute__((warn_unused_result));
+
+/* The one recipient there is, or NULL when there are more. */
+const char *transaction_only_recipient(const struct transaction *transaction);
+const char *transaction_first_recipient(const struct transaction *transaction);
+
+/* Who hands over, for the envelope. */
+struct transaction_client {
+	const char *address;
+	const char *helo;
+	const char *listener;
+	uint64_t now_unix_ms;
+};
+
+/* Of the whole message, after the final dot. NULL without memory. */
+struct envelope *transaction_envelope(
+	struct transaction *transaction, const struct transaction_client *client);
+
+#endif

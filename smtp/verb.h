@@ -1,0 +1,38 @@
+/*
+ * verb.h: the commands of SMTP: one table (verb.c), one function each. RFC 5321 4.1.1, 4.1.4.
+ *
+ * A handler runs when the verb is known, the state allows it and the argument is as the table says; it replies, and moves
+ * the session. Commands that hold a fault of the line itself (command.h) are answered here and never reach a handler.
+ *
+ * Threads: the worker's.
+ */
+#ifndef SLUICE_SMTP_VERB_H
+#define SLUICE_SMTP_VERB_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "smtp/command.h"
+#include "smtp/session.h"
+
+typedef void verb_fn(struct session *session, const struct command *command);
+
+/* Answers one command, whatever it is. */
+void verb_run(struct session *session, const struct command *command);
+
+verb_fn verb_ehlo, verb_helo, verb_mail, verb_rcpt, verb_data;
+verb_fn verb_rset, verb_noop, verb_quit, verb_vrfy, verb_help;
+verb_fn verb_unoffered; /* known and not done here */
+verb_fn verb_foreign; /* another protocol's: an attack, not a quirk */
+
+/* The reply to MAIL was held for room in the store: looks again. */
+void mail_again(struct session *session);
+
+/* Text behind DATA: how many bytes were taken, all of them but those behind the final dot. */
+size_t data_take(struct session *session, const uint8_t *bytes, size_t size);
+/* The writer had no room for it: asks again. */
+void data_again(struct session *session);
+/* The client is gone: what is not yet a message becomes none. */
+void data_abandon(struct session *session);
+
+#endif

@@ -1,0 +1,252 @@
+/*
+ * verb_data.c: DATA, the text behind it, and what became of the message. RFC 5321 4.1.1.4.
+ *
+ *   1. DATA: the message gets its id, its Received field, and 354.
+ *   2. Text goes through the dot stream to the hand-off; a large one goes to the writer piece by piece.
+ *   3. The final dot: what must be refused is refused (its pieces swept first), else envelope and rest go to the writer.
+ *   4. Its answer: 0 is the 250. No room: held and tried again where the profile holds, else refused. Unknown: the
+ *      session closes without a reply.
+ *   5. A client that goes before its final dot leaves nothing.
+ */
+#include <errno.h>
+
+#include "core/log.h"
+#include "core/metrics.h"
+#include "smtp/trace.h"
+#include "smtp/verb.h"
+
+static handoff_answered_fn read_result;
+
+/* ---- 1 ---- */
+
+static bool begin_text(struct session *session)
+{
+	struct transaction *transaction = session->transaction;
+	struct session_shared *shared = session->shared;
+	uint64_t id = id_next(shared->ids);
+	struct trace trace = {.helo = session->helo,
+		.esmtp = session->esmtp,
+		.peer = &session->channel.conn.peer,
+		.hostname = session->config->hostname,
+		.id = id,
+		.recipient = transaction_only_recipient(transaction),
+		.unix_ms = clock_unix_ms(shared->clock)};
+	char field[TRACE_SIZE];
+
+	handoff_init(&transaction->handoff, shared->intake, id, read_result, session);
+	dotstream_init(&transaction->dotstream, session->listener->max_message_bytes, handoff_take,
+		&transaction->handoff);
+	return handoff_take(&transaction->handoff, field, trace_format(&trace, field));
+}
+
+void verb_data(struct session *session, const struct command *command)
+{
+	(void)command;
+	if (!begin_text(session)) {
+		session_trouble(session, TROUBLE_MEMORY);
+		return;
+	}
+	session_reply(session, "354 End data with <CR><LF>.<CR><LF>");
+	session_move(session, SESSION_TEXT);
+}
+
+/* ---- 4 ---- */
+
+static void log_accepted(const struct session *session)
+{
+	const struct transaction *transaction = session->transaction;
+	struct log_quoted from, to, helo;
+	char id[ID_TEXT_SIZE];
+
+	log_event(LOG_INFO, "accepted",
+		"id=%s from=<%s> to=<%s> recipients=%zu size=%llu client=%s helo=\"%s\" "
+		"listener=%s%s",
+		id_format(transaction->handoff.id, id), log_text(&from, transaction->reverse_path),
+		log_text(&to, transaction_first_recipient(transaction)),
+		transaction->recipient_count,
+		(unsigned long long)transaction->handoff.text.size_bytes, session->client,
+		log_text(&helo, session->helo), session->listener->name,
+		session->state == SESSION_GONE ? " client_gone=yes" : "");
+}
+
+static void accept_message(struct session *session)
+{
+	const struct transaction *transaction = session->transaction;
+	char id[ID_TEXT_SIZE];
+
+	log_accepted(session);
+	metric_add(METRIC_MESSAGES_RECEIVED, 1);
+	metric_add(METRIC_RECIPIENTS_RECEIVED, transaction->recipient_count);
+	metric_add(METRIC_BYTES_RECEIVED, transaction->handoff.text.size_bytes);
+	session_reply(
+		session, "250 2.0.0 Ok: queued as %s", id_format(transaction->handoff.id, id));
+	session->bad_commands = 0;
+}
+
+static void refuse_message(struct session *session)
+{
+	const struct transaction *transaction = session->transaction;
+	struct log_quoted from;
+	char id[ID_TEXT_SIZE];
+
+	log_event_limited(LOG_NOTICE, "rejected",
+		"id=%s client=%s listener=%s from=<%s> size=%llu why=\"%s\"",
+		id_format(transaction->handoff.id, id), session->client, session->listener->name,
+		log_text(&from, transaction->reverse_path),
+		(unsigned long long)transaction->dotstream.sent_bytes,
+		policy_trouble_name(transaction->refusal));
+	session_trouble(session, transaction->refusal);
+	session_reset(session);
+}
+
+/* Gives the message up; answers it when nothing of it has to be swept first. */
+static void give_up(struct session *session, enum trouble why)
+{
+	struct transaction *transaction = session->transaction;
+
+	transaction->refusal = why;
+	handoff_give_up(&transaction->handoff);
+	if (!handoff_drop(&transaction->handoff))
+		refuse_message(session);
+}
+
+/* ---- 3 ---- */
+
+static enum trouble judge_text(const struct session *session)
+{
+	const struct transaction *transaction = session->transaction;
+	const struct dotstream *text = &transaction->dotstream;
+
+	if (transaction->refusal != TROUBLE_NONE)
+		return transaction->refusal;
+	if (text->over_limit)
+		return TROUBLE_MESSAGE_SIZE;
+	if (text->has_nul)
+		return TROUBLE_MESSAGE_NUL;
+	if (text->received_fields > session->listener->max_received_fields)
+		return TROUBLE_MESSAGE_LOOP;
+	return text->sink_failed ? TROUBLE_MEMORY : TROUBLE_NONE;
+}
+
+static void end_text(struct session *session)
+{
+	struct transaction *transaction = session->transaction;
+	struct transaction_client client = {.address = session->client,
+		.helo = session->helo,
+		.listener = session->listener->name,
+		.now_unix_ms = clock_unix_ms(session->shared->clock)};
+	enum trouble why = judge_text(session);
+	struct envelope *envelope;
+
+	if (why == TROUBLE_NONE) {
+		envelope = transaction_envelope(transaction, &client);
+		if (envelope != NULL && handoff_add(&transaction->handoff, envelope))
+			return;
+		why = TROUBLE_MEMORY;
+	}
+	give_up(session, why);
+}
+
+/* ---- 2 ---- */
+
+size_t data_take(struct session *session, const uint8_t *bytes, size_t size)
+{
+	struct transaction *transaction = session->transaction;
+	struct dotstream *text = &transaction->dotstream;
+	enum dotstream_progress progress;
+	size_t taken;
+
+	progress = dotstream_next(text, bytes, size, &taken);
+	session->waits_since_mono_ms = session_now_ms(session);
+	if (progress == DOTSTREAM_MORE) {
+		if (!text->over_limit && !text->has_nul)
+			handoff_advance(&transaction->handoff);
+		return taken;
+	}
+	session_move(session, SESSION_STORING);
+	if (!transaction->handoff.under_way)
+		end_text(session);
+	return taken;
+}
+
+/* ---- 4 ---- */
+
+static enum trouble judge_result(int result)
+{
+	switch (result) {
+	case 0:
+		return TROUBLE_NONE;
+	case -ENOSPC:
+		return TROUBLE_STORE_FULL;
+	case -EIO:
+		return TROUBLE_STORE_UNKNOWN;
+	default:
+		return TROUBLE_STORE_FAILED;
+	}
+}
+
+static void read_append_result(struct session *session, enum trouble trouble)
+{
+	struct transaction *transaction = session->transaction;
+
+	if (trouble != TROUBLE_NONE) {
+		transaction->refusal = trouble;
+		handoff_give_up(&transaction->handoff);
+		dotstream_discard(&transaction->dotstream);
+	}
+	if (session->state == SESSION_STORING)
+		end_text(session);
+	else if (trouble == TROUBLE_NONE)
+		handoff_advance(&transaction->handoff);
+}
+
+static void read_result_gone(struct session *session)
+{
+	struct handoff *handoff = &session->transaction->handoff;
+
+	if (handoff->request.verb == WRITER_ADD && handoff->request.result == 0)
+		accept_message(session);
+	else
+		data_abandon(session);
+}
+
+static void read_result(struct handoff *handoff)
+{
+	struct session *session = handoff->owner;
+	enum trouble trouble = judge_result(handoff->request.result);
+
+	session->waits_since_mono_ms = session_now_ms(session);
+	if (session->state >= SESSION_CLOSING) {
+		read_result_gone(session);
+	} else if (handoff->request.verb == WRITER_DROP) {
+		refuse_message(session);
+	} else if (trouble != TROUBLE_STORE_FULL || !session_hold(session, trouble)) {
+		session->hold_end_mono_ms = 0;
+		if (handoff->request.verb == WRITER_APPEND) {
+			read_append_result(session, trouble);
+		} else if (trouble == TROUBLE_NONE) {
+			accept_message(session);
+			session_reset(session);
+		} else {
+			give_up(session, trouble);
+		}
+	}
+	session_resume(session);
+}
+
+void data_again(struct session *session)
+{
+	handoff_again(&session->transaction->handoff);
+}
+
+/* ---- 5 ---- */
+
+void data_abandon(struct session *session)
+{
+	struct handoff *handoff = &session->transaction->handoff;
+
+	if (handoff->under_way)
+		return;
+	handoff_give_up(handoff);
+	handoff_drop(handoff);
+}
