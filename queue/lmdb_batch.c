@@ -34,6 +34,8 @@ int store_begin(struct store *store, struct store_batch **out)
 
 	if (batch->txn != NULL)
 		return -EBUSY;
+	if (store->read_only)
+		return -EROFS;
 	if (store->env == NULL || store->must_reopen)
 		return -EIO;
 	if (store->begun++ % READER_CHECK == 0)
@@ -80,17 +82,22 @@ static bool take_pages(struct store_batch *batch, size_t bytes)
 int store_append(struct store_batch *batch, uint64_t body_id, uint32_t sequence, const void *piece,
 	size_t size)
 {
+	int rc;
+
 	if (batch->failed != 0)
 		return batch->failed;
 	if (size == 0 || size > STORE_PIECE_BYTES)
 		return -EINVAL;
 	if (!take_pages(batch, size))
 		return -ENOSPC;
+	rc = lmdb_text_put(
+		batch->txn, batch->store->tables[TABLE_TEXTS], body_id, sequence, piece, size);
+	if (rc == MDB_KEYEXIST)
+		return -EEXIST;
 	if (body_id > batch->totals.last_id)
 		batch->totals.last_id = body_id;
 	batch->changed = true;
-	return spoil(batch, lmdb_text_put(batch->txn, batch->store->tables[TABLE_TEXTS], body_id,
-				    sequence, piece, size));
+	return spoil(batch, rc);
 }
 
 /* ---- envelopes ---- */
