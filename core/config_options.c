@@ -78,9 +78,9 @@ static const struct config_option listen_options[] = {
 	{"networks", CONFIG_NETWORKS, LISTENER(networks), .required = true, .meaning =
 		"who may hand over mail without logging in, as `\"10.0.0.0/8\"`; everyone else gets 550 5.7.1"},
 	{"max_message", CONFIG_SIZE, LISTENER(max_message_bytes), "50MB", 1 * KB, 2 * GB, .meaning =
-		"the largest message taken; over it 552 5.3.4 (RFC 5321 asks for 64KB at least)"},
+		"the largest message taken; a larger one gets 552 5.3.4 (RFC 5321 asks for 64KB at least)"},
 	{"max_recipients", CONFIG_NUMBER, LISTENER(max_recipients), "100", 1, 10000, .meaning =
-		"recipients of one message; further ones get 452 4.5.3 (RFC 5321 asks for 100 at least)"},
+		"recipients of one message; further ones are refused (RFC 5321 asks for 100 at least)"},
 	{"max_connections", CONFIG_NUMBER, LISTENER(max_connections), "10000", 1, 1000000, .meaning =
 		"clients connected to this listener at a time"},
 	{"max_connections_per_address", CONFIG_NUMBER, LISTENER(max_connections_per_address), "1000", 1, 1000000, .meaning =
