@@ -40,6 +40,13 @@ struct scan_job {
 	char threat[128];
 	int result; /* 0, or -errno when it could not be scanned: the message waits and is tried again */
 	struct scan_job *next;
+
+	/* the scanner's, until the verdict's answer */
+	enum recipient_verdict found;
+	const char *hold_reason; /* not NULL: no verdict, the message is held for it */
+	uint64_t now_unix_ms, hold_until_unix_ms;
+	size_t changed; /* recipients that the verdict moved */
+	letter_read_fn *answered; /* the scheduler's read of the answer, called behind the scanner's */
 };
 
 struct scheduler_options {
