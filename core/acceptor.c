@@ -8,21 +8,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 #include <unistd.h>
 
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/loop.h"
 #include "core/metrics.h"
+#include "core/parking.h"
 
-#define ACCEPTS_PER_READY  32 /* then the other sockets have their turn */
-#define FULL_REST_MS       5 /* until a full ring or listener is looked at again */
-#define EXHAUSTED_REST_MS  100 /* without descriptors or memory */
-#define PARKED_MAX         1024 /* by thread */
-#define PARKED_PATIENCE_MS 240000 /* a client may be expected to wait so long */
-#define PARKED_RETRY_MS    20
-#define PARKED_A_RETRY     64
+#define ACCEPTS_PER_READY 32 /* then the other sockets have their turn */
+#define FULL_REST_MS      5 /* until a full ring or listener is looked at again */
+#define EXHAUSTED_REST_MS 100 /* without descriptors or memory */
 
 /* A listening socket as one thread sees it: watched, or resting until its timer fires. */
 struct gate {
@@ -30,17 +26,6 @@ struct gate {
 	const struct acceptor_socket *socket;
 	struct loop_watch watch;
 	struct loop_timer rest;
-};
-
-/* A client that was accepted and has no place yet: over its address's limit, or the ring was full. */
-struct parked {
-	struct thread *thread;
-	const struct acceptor_socket *socket;
-	struct accepted *accepted;
-	bool admitted; /* only the ring has to take it */
-	int64_t until_mono_ms;
-	struct loop_watch gone; /* the client's end */
-	TAILQ_ENTRY(parked) entry;
 };
 
 struct thread {
@@ -51,9 +36,7 @@ struct thread {
 	struct mailbox *inbox; /* only nudged, at the stop */
 	int reserve_fd; /* spent to answer a client when descriptors are used up; -1: could not be had again */
 	unsigned next_worker;
-	TAILQ_HEAD(, parked) parked;
-	unsigned parked_count;
-	struct loop_timer retry;
+	struct parking *parking;
 	struct gate *gates; /* one for each socket */
 };
 
@@ -145,115 +128,14 @@ static void nudge_worker(struct thread *thread)
 	}
 }
 
-static bool give_to_workers(struct thread *thread, struct accepted *accepted)
+static bool give_to_workers(void *giver, struct accepted *accepted)
 {
+	struct thread *thread = giver;
+
 	if (!ring_push(thread->acceptor->options.jobs, accepted))
 		return false;
 	metric_add(METRIC_CONNECTIONS_ACCEPTED, 1);
 	nudge_worker(thread);
-	return true;
-}
-
-/* ---- parked clients ---- */
-
-static void retry_later(struct thread *thread)
-{
-	loop_timer_set(thread->loop, &thread->retry, loop_now_ms(thread->loop) + PARKED_RETRY_MS);
-}
-
-static void unpark(struct parked *parked)
-{
-	struct thread *thread = parked->thread;
-
-	loop_watch_remove(thread->loop, &parked->gone);
-	TAILQ_REMOVE(&thread->parked, parked, entry);
-	thread->parked_count--;
-	free(parked);
-}
-
-/* Without a word, whatever the listener: it has waited, and a late refusal would only be tried again. */
-static void drop_parked(struct parked *parked)
-{
-	struct accepted *accepted = parked->accepted;
-
-	if (parked->admitted)
-		admission_leave(parked->thread->acceptor->options.admission, &accepted->ticket);
-	metric_add(METRIC_CONNECTIONS_REFUSED, 1);
-	unpark(parked);
-	close(accepted->fd);
-	free(accepted);
-}
-
-static void parked_is_gone(void *owner, uint32_t events)
-{
-	(void)events;
-	drop_parked(owner);
-}
-
-/* True: it is off the list. */
-static bool retry_parked(struct parked *parked)
-{
-	struct thread *thread = parked->thread;
-	struct accepted *accepted = parked->accepted;
-
-	if (!parked->admitted)
-		parked->admitted =
-			admission_enter(thread->acceptor->options.admission, accepted->listener,
-				&accepted->peer, &accepted->ticket) == ADMISSION_IN;
-	if (parked->admitted && give_to_workers(thread, accepted)) {
-		unpark(parked);
-		return true;
-	}
-	if (loop_now_ms(thread->loop) < parked->until_mono_ms)
-		return false;
-	log_refused(parked->socket, &accepted->peer, "waited too long over a limit");
-	drop_parked(parked);
-	return true;
-}
-
-/* A few at a time, each that must go on waiting behind the others. */
-static void retry_some(void *owner)
-{
-	struct thread *thread = owner;
-	unsigned most =
-		thread->parked_count < PARKED_A_RETRY ? thread->parked_count : PARKED_A_RETRY;
-
-	for (unsigned i = 0; i < most; i++) {
-		struct parked *parked = TAILQ_FIRST(&thread->parked);
-
-		if (!retry_parked(parked)) {
-			TAILQ_REMOVE(&thread->parked, parked, entry);
-			TAILQ_INSERT_TAIL(&thread->parked, parked, entry);
-		}
-	}
-	if (thread->parked_count > 0)
-		retry_later(thread);
-}
-
-/* False: no room or memory; the client is still the caller's. */
-static bool park(struct thread *thread, const struct acceptor_socket *socket,
-	struct accepted *accepted, bool admitted)
-{
-	struct parked *parked =
-		thread->parked_count < PARKED_MAX ? calloc(1, sizeof(*parked)) : NULL;
-
-	if (parked == NULL)
-		return false;
-	*parked = (struct parked){
-		.thread = thread,
-		.socket = socket,
-		.accepted = accepted,
-		.admitted = admitted,
-		.until_mono_ms = loop_now_ms(thread->loop) + PARKED_PATIENCE_MS,
-		.gone = {.owner = parked, .ready = parked_is_gone},
-	};
-	if (loop_watch_add(thread->loop, &parked->gone, accepted->fd, EPOLLRDHUP) < 0) {
-		free(parked);
-		return false;
-	}
-	TAILQ_INSERT_TAIL(&thread->parked, parked, entry);
-	if (thread->parked_count++ == 0)
-		retry_later(thread);
 	return true;
 }
 
@@ -262,7 +144,7 @@ static bool park(struct thread *thread, const struct acceptor_socket *socket,
 /* Over a limit: refused where that is allowed, else parked. */
 static void turn_away(struct gate *gate, struct accepted *accepted, enum admission_answer answer)
 {
-	if (gate->socket->leaves_in_backlog && park(gate->thread, gate->socket, accepted, false))
+	if (gate->socket->leaves_in_backlog && parking_add(gate->thread->parking, accepted, false))
 		return;
 	log_refused(gate->socket, &accepted->peer,
 		answer == ADMISSION_FULL ? "too many connections"
@@ -292,7 +174,7 @@ static void admit(struct gate *gate, int fd, const struct sockaddr *from, sockle
 	if (give_to_workers(gate->thread, accepted))
 		return;
 	/* Another thread took the ring's last place after this one had looked. */
-	if (park(gate->thread, gate->socket, accepted, true))
+	if (parking_add(gate->thread->parking, accepted, true))
 		return;
 	admission_leave(admission, &accepted->ticket);
 	refuse(gate->socket, fd);
@@ -399,13 +281,17 @@ static int open_thread(struct acceptor *acceptor, struct thread *thread, struct 
 
 	thread->loop = loop_open(&clock_system);
 	thread->inbox = mailbox_open(1);
+	thread->parking = thread->loop == NULL
+				  ? NULL
+				  : parking_open(thread->loop, acceptor->options.admission,
+					    give_to_workers, thread);
 	thread->gates = calloc(count, sizeof(*thread->gates));
 	take_reserve(thread);
-	if (thread->loop == NULL || thread->inbox == NULL || thread->gates == NULL ||
-		thread->reserve_fd < 0 || loop_attach(thread->loop, thread->inbox) < 0)
+	if (thread->loop == NULL || thread->inbox == NULL || thread->parking == NULL ||
+		thread->gates == NULL || thread->reserve_fd < 0 ||
+		loop_attach(thread->loop, thread->inbox) < 0)
 		return reason_set(
 			reason, "acceptor: no memory or descriptors: %s", strerror(errno));
-	thread->retry = (struct loop_timer){.owner = thread, .fire = retry_some};
 	for (size_t i = 0; i < count; i++) {
 		struct gate *gate = &thread->gates[i];
 
@@ -431,8 +317,7 @@ static int start_thread(struct thread *thread, struct reason *reason)
 
 static void close_thread(struct thread *thread)
 {
-	while (!TAILQ_EMPTY(&thread->parked))
-		drop_parked(TAILQ_FIRST(&thread->parked));
+	parking_close(&thread->parking);
 	if (thread->reserve_fd >= 0)
 		close(thread->reserve_fd);
 	free(thread->gates);
@@ -457,7 +342,6 @@ int acceptor_start(
 	for (unsigned i = 0; i < count; i++) {
 		acceptor->threads[i].acceptor = acceptor;
 		acceptor->threads[i].reserve_fd = -1;
-		TAILQ_INIT(&acceptor->threads[i].parked);
 	}
 	for (unsigned i = 0; i < count && rc == 0; i++)
 		rc = open_thread(acceptor, &acceptor->threads[i], reason);

@@ -6,8 +6,8 @@
  *   2. For a fragile listener the limit in total is looked at before accept: over it, clients stay in the backlog and
  *      the acceptor looks again every few milliseconds.
  *   3. accept4; core/admission counts the client in. Over a limit a `standard` or `submission` client gets the
- *      socket's refusal (421 4.7.0 …) and is closed; a fragile one over its address's limit is parked unanswered and
- *      tried again, so that one host's many connections cost the others nothing.
+ *      socket's refusal (421 4.7.0 …) and is closed; a fragile one over its address's limit is parked unanswered
+ *      (core/parking) and tried again, so that one host's many connections cost the others nothing.
  *   4. A `struct accepted` is pushed to the job ring that all workers pop, and one sleeping worker is nudged. A full
  *      ring leaves clients in the backlog until there is room.
  *   5. Out of descriptors (EMFILE): the reserve descriptor is spent to answer one client (fragile: to close it without

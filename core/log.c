@@ -34,12 +34,10 @@ bool log_wants(enum log_level level)
 	return (int)level >= atomic_load_explicit(&lowest_level, memory_order_relaxed);
 }
 
+/* Without a NUL: what stands behind it stays. */
 static size_t put_text(char *line, size_t at, const char *text)
 {
-	size_t size = strlen(text);
-
-	memcpy(line + at, text, size);
-	return at + size;
+	return (size_t)((char *)mempcpy(line + at, text, strlen(text)) - line);
 }
 
 /* The date is formatted once a second and thread; a line in between only patches its milliseconds. */

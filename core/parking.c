@@ -1,0 +1,180 @@
+#include "core/parking.h"
+
+#include <stdlib.h>
+#include <sys/queue.h>
+#include <unistd.h>
+
+#include "core/log.h"
+#include "core/metrics.h"
+
+#define RETRY_MS 20
+#define A_RETRY  64 /* of those that wait */
+
+struct parked {
+	struct parking *parking;
+	struct accepted *accepted;
+	bool admitted;
+	int64_t until_mono_ms;
+	struct loop_watch gone; /* the client's end */
+	STAILQ_ENTRY(parked) entry;
+};
+
+struct parking {
+	struct loop *loop;
+	struct admission *admission;
+	parking_give_fn *give;
+	void *giver;
+	STAILQ_HEAD(, parked) parked;
+	unsigned count;
+	struct loop_timer retry;
+};
+
+static void retry_later(struct parking *parking)
+{
+	loop_timer_set(parking->loop, &parking->retry, loop_now_ms(parking->loop) + RETRY_MS);
+}
+
+static struct parked *take_first(struct parking *parking)
+{
+	struct parked *parked = STAILQ_FIRST(&parking->parked);
+
+	if (parked != NULL) {
+		STAILQ_REMOVE_HEAD(&parking->parked, entry);
+		parking->count--;
+	}
+	return parked;
+}
+
+static void put_last(struct parked *parked)
+{
+	STAILQ_INSERT_TAIL(&parked->parking->parked, parked, entry);
+	parked->parking->count++;
+}
+
+static void free_parked(struct parked *parked)
+{
+	loop_watch_remove(parked->parking->loop, &parked->gone);
+	free(parked);
+}
+
+/* Without a word, whatever the listener: it has waited, and a late refusal would only be tried again. */
+static void drop_parked(struct parked *parked)
+{
+	struct accepted *accepted = parked->accepted;
+
+	if (parked->admitted)
+		admission_leave(parked->parking->admission, &accepted->ticket);
+	metric_add(METRIC_CONNECTIONS_REFUSED, 1);
+	free_parked(parked);
+	close(accepted->fd);
+	free(accepted);
+}
+
+static void parked_is_gone(void *owner, uint32_t events)
+{
+	struct parked *parked = owner;
+
+	(void)events;
+	STAILQ_REMOVE(&parked->parking->parked, parked, parked, entry);
+	parked->parking->count--;
+	drop_parked(parked);
+}
+
+static void log_waited(const struct accepted *accepted)
+{
+	char host[ADDRESS_TEXT_SIZE];
+
+	log_event_limited(LOG_WARNING, "client_refused",
+		"client=%s listener=%u why=\"waited %d s over a limit\"",
+		address_format_host(&accepted->peer, host), accepted->listener,
+		PARKING_PATIENCE_MS / 1000);
+}
+
+enum retry_answer { RETRY_DONE, RETRY_LATER };
+
+static enum retry_answer retry_parked(struct parked *parked)
+{
+	struct parking *parking = parked->parking;
+	struct accepted *accepted = parked->accepted;
+
+	if (!parked->admitted)
+		parked->admitted = admission_enter(parking->admission, accepted->listener,
+					   &accepted->peer, &accepted->ticket) == ADMISSION_IN;
+	if (parked->admitted && parking->give(parking->giver, accepted)) {
+		free_parked(parked);
+		return RETRY_DONE;
+	}
+	if (loop_now_ms(parking->loop) < parked->until_mono_ms)
+		return RETRY_LATER;
+	log_waited(accepted);
+	drop_parked(parked);
+	return RETRY_DONE;
+}
+
+/* A few at a time, each that must go on waiting behind the others. */
+static void retry_some(void *owner)
+{
+	struct parking *parking = owner;
+	unsigned most = parking->count < A_RETRY ? parking->count : A_RETRY;
+
+	for (unsigned i = 0; i < most; i++) {
+		struct parked *parked = take_first(parking);
+
+		if (retry_parked(parked) == RETRY_LATER)
+			put_last(parked);
+	}
+	if (parking->count > 0)
+		retry_later(parking);
+}
+
+struct parking *parking_open(
+	struct loop *loop, struct admission *admission, parking_give_fn *give, void *giver)
+{
+	struct parking *parking = calloc(1, sizeof(*parking));
+
+	if (parking == NULL)
+		return NULL;
+	parking->loop = loop;
+	parking->admission = admission;
+	parking->give = give;
+	parking->giver = giver;
+	parking->retry = (struct loop_timer){.owner = parking, .fire = retry_some};
+	STAILQ_INIT(&parking->parked);
+	return parking;
+}
+
+void parking_close(struct parking **parking)
+{
+	struct parked *parked;
+
+	if (parking == NULL || *parking == NULL)
+		return;
+	while ((parked = take_first(*parking)) != NULL)
+		drop_parked(parked);
+	loop_timer_clear((*parking)->loop, &(*parking)->retry);
+	free(*parking);
+	*parking = NULL;
+}
+
+bool parking_add(struct parking *parking, struct accepted *accepted, bool admitted)
+{
+	struct parked *parked = parking->count < PARKING_MAX ? calloc(1, sizeof(*parked)) : NULL;
+
+	if (parked == NULL)
+		return false;
+	*parked = (struct parked){
+		.parking = parking,
+		.accepted = accepted,
+		.admitted = admitted,
+		.until_mono_ms = loop_now_ms(parking->loop) + PARKING_PATIENCE_MS,
+		.gone = {.owner = parked, .ready = parked_is_gone},
+	};
+	if (loop_watch_add(parking->loop, &parked->gone, accepted->fd, EPOLLRDHUP) < 0) {
+		free(parked);
+		return false;
+	}
+	put_last(parked);
+	if (parking->count == 1)
+		retry_later(parking);
+	return true;
+}
