@@ -129,6 +129,8 @@ static void settle_group(struct writer *writer, const bool *stored)
 	}
 	writer->group_count = kept;
 	writer_nudge(writer);
+	if (too_late)
+		writer_heal_over(writer); /* the next one has its own time */
 }
 
 static void give_up(struct writer *writer)

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -209,8 +210,22 @@ int ftruncate(int fd, off_t size)
 	return fail(kind);
 }
 
+int statvfs(const char *path, struct statvfs *out)
+{
+	uint64_t disk = atomic_load_explicit(&control->disk_bytes, memory_order_relaxed);
+	uint64_t left = atomic_load_explicit(&control->free_bytes, memory_order_relaxed);
+	int rc = ((int (*)(const char *, struct statvfs *))next("statvfs"))(path, out);
+
+	if (rc == 0 && disk != 0) {
+		out->f_blocks = disk / out->f_frsize;
+		out->f_bfree = out->f_bavail = left / out->f_frsize;
+	}
+	return rc;
+}
+
 ssize_t pwrite64(int fd, const void *from, size_t size, off64_t at)
 	__attribute__((alias("pwrite")));
 int fallocate64(int fd, int mode, off64_t at, off64_t size) __attribute__((alias("fallocate")));
 int posix_fallocate64(int fd, off64_t at, off64_t size) __attribute__((alias("posix_fallocate")));
 int ftruncate64(int fd, off64_t size) __attribute__((alias("ftruncate")));
+int statvfs64(const char *path, struct statvfs64 *out) __attribute__((alias("statvfs")));

@@ -29,6 +29,7 @@ struct faults {
 	_Atomic uint32_t kind;
 	_Atomic uint32_t seen; /* calls */
 	_Atomic uint32_t hit; /* calls that failed */
+	_Atomic uint64_t disk_bytes, free_bytes; /* what statvfs tells; disk_bytes 0: the truth */
 };
 
 struct faults *faults_control(void);

@@ -341,6 +341,56 @@ static void the_thread_can_be_stopped_on_a_broken_disk(void **state)
 	message_close(&message);
 }
 
+#define MB (1ULL << 20)
+#define GB (1ULL << 30)
+
+static void check_disk(struct scene *scene, uint64_t disk_bytes, uint64_t free_bytes, bool is_full)
+{
+	atomic_store_explicit(&faults_control()->free_bytes, free_bytes, memory_order_relaxed);
+	atomic_store_explicit(&faults_control()->disk_bytes, disk_bytes, memory_order_relaxed);
+	clock_turned_advance(&scene->turned, 200);
+	scene_run(scene);
+	assert_int_equal(writer_is_full(scene->writer), is_full);
+}
+
+static void a_disk_with_little_room_left_takes_no_new_mail(void **state)
+{
+	struct scene scene;
+	struct message *notice;
+	struct asked asked;
+
+	(void)state;
+	scene_open(&scene, MAP);
+	assert_int_equal(scene_add(&scene, 10, 5000), 0);
+	assert_int_equal(scene_add(&scene, 12, 5000), 0);
+	/* a large disk: by what is free */
+	check_disk(&scene, 500 * GB, 65 * MB, false);
+	check_disk(&scene, 500 * GB, 63 * MB, true);
+	assert_int_equal(scene_add(&scene, 11, 10), -ENOSPC);
+	check_disk(&scene, 500 * GB, 95 * MB, true);
+	check_disk(&scene, 500 * GB, 97 * MB, false);
+	/* a small one: by the share that is free */
+	check_disk(&scene, 40 * MB, 10 * MB, false);
+	check_disk(&scene, 40 * MB, 3 * MB, true);
+	check_disk(&scene, 40 * MB, 6 * MB, false);
+	/* nearly nothing left: outcomes alone */
+	check_disk(&scene, 500 * GB, 15 * MB, true);
+	notice = scene_message(&scene, 20, 100);
+	notice->envelope->flags |= ENVELOPE_LOCAL;
+	asked.request = (struct writer_request){
+		.verb = WRITER_CHANGE, .id = 10, .change = scene_deliver_all, .message = notice};
+	scene_submit(&scene, &asked);
+	scene_run(&scene);
+	assert_int_equal(asked.request.result, -ENOSPC);
+	assert_true(scene_has(&scene, 10));
+	assert_int_equal(scene_change(&scene, 12, scene_defer), 0);
+	assert_int_equal(scene_change(&scene, 10, scene_deliver_all), 0);
+	check_disk(&scene, 0, 0, false);
+	assert_int_equal(scene_add(&scene, 11, 10), 0);
+	scene_close(&scene);
+	message_close(&notice);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -350,6 +400,7 @@ int main(void)
 		cmocka_unit_test(a_broken_store_takes_no_new_mail_until_a_commit_succeeds),
 		cmocka_unit_test(an_outcome_on_a_broken_store_waits_and_is_then_stored),
 		cmocka_unit_test(the_thread_can_be_stopped_on_a_broken_disk),
+		cmocka_unit_test(a_disk_with_little_room_left_takes_no_new_mail),
 	};
 
 	return cmocka_run_group_tests_name("faults/writer", tests, NULL, NULL);
