@@ -1,0 +1,54 @@
+/*
+ * bounce.h: tells a sender what could not be delivered: a delivery status notification (RFC 3464, RFC 3462).
+ *
+ * One bounce tells of all recipients of a job that failed. It goes to the sender with the null reverse-path, in the
+ * alert lane, unscanned. Where no sender can be told (null reverse-path, a bounce that itself failed, no route) the
+ * same report goes to the configured postmaster; that one is never bounced, the queue holds it when it fails.
+ *
+ * The whole of it is ASCII: what upstream said is cleaned, the original headers are quoted-printable where they need it.
+ * Errors: -ENOMEM, or the reader's. Limits: BOUNCE_HEADERS_MAX of the original headers.
+ */
+#ifndef SLUICE_SMTP_BOUNCE_H
+#define SLUICE_SMTP_BOUNCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/bytes.h"
+#include "core/config.h"
+#include "queue/id.h"
+#include "queue/job.h"
+#include "queue/message.h"
+#include "queue/store.h"
+
+#define BOUNCE_HEADERS_MAX 65536
+
+struct bounce_recipient {
+	const char *address;
+	const char *status; /* enhanced code, or "" */
+	const char *reply; /* what was said last, cleaned; or "" */
+};
+
+struct bounce {
+	const struct config *config;
+	const struct envelope *envelope; /* of the message that failed */
+	const struct bounce_recipient *recipients;
+	size_t recipient_count;
+	const char *host; /* who refused, "host:port"; NULL: nobody did */
+	bool expired; /* delivery time is over */
+	uint64_t now_unix_ms;
+};
+
+/* Whether anybody is told of a failure of this message at all; a notice to postmaster that fails is held. */
+bool bounce_is_due(const struct envelope *envelope);
+
+/* The finished message. `view` reads the original headers, `scratch` has STORE_PIECE_BYTES. 0 or -errno. */
+int bounce_write(const struct bounce *bounce, uint64_t id, struct store_view *view,
+	uint8_t *scratch, struct message **out);
+
+/* Its text alone; `headers` are the original's, with CRLF. */
+bool bounce_format(const struct bounce *bounce, uint64_t id, const char *to, const void *headers,
+	size_t headers_size, struct bytes *out) __attribute__((warn_unused_result));
+
+#endif

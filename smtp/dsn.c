@@ -1,0 +1,288 @@
+#include "smtp/dsn.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "smtp/response.h"
+
+#define ADDRESS_TEXT 512
+#define LINE_COLUMNS 72
+#define SOFT_COLUMNS 75 /* quoted-printable: 76 with the "=" */
+#define EXPIRED      "4.4.7"
+#define UNDEFINED    "5.0.0"
+
+static const char *status_of(const struct bounce *bounce, const struct bounce_recipient *recipient)
+{
+	if (bounce->expired)
+		return EXPIRED;
+	return recipient->status != NULL && recipient->status[0] == '5' ? recipient->status
+									: UNDEFINED;
+}
+
+static bool has_text(const char *text)
+{
+	return text != NULL && text[0] != '\0';
+}
+
+/* A sender's or recipient's address; it is bytes as the client sent them. */
+static const char *clean_address(const char *address, char *out)
+{
+	return response_clean(out, ADDRESS_TEXT, address);
+}
+
+bool dsn_append_header(const struct bounce *bounce, uint64_t id, const char *to,
+	const char *boundary, struct bytes *out)
+{
+	char date[CLOCK_RFC5322_SIZE], name[ID_TEXT_SIZE], address[ADDRESS_TEXT];
+	const char *hostname = bounce->config->hostname;
+
+	return bytes_printf(out,
+		"Date: %s\r\n"
+		"From: Mail Delivery System <MAILER-DAEMON@%s>\r\n"
+		"To: <%s>\r\n"
+		"Subject: Undelivered mail returned to sender\r\n"
+		"Message-ID: <%s.bounce@%s>\r\n"
+		"Auto-Submitted: auto-replied\r\n"
+		"MIME-Version: 1.0\r\n"
+		"Content-Type: multipart/report; report-type=delivery-status;\r\n"
+		"\tboundary=\"%s\"\r\n"
+		"\r\n"
+		"This is a report in MIME format.\r\n",
+		clock_format_rfc5322(bounce->now_unix_ms, date), hostname,
+		clean_address(to, address), id_format(id, name), hostname, boundary);
+}
+
+/* ---- for people ---- */
+
+/* What a sender can do about it, by the start of the status; the first that fits. */
+static const struct advice {
+	const char *status;
+	const char *text;
+} advices[] = {
+	{"4.4.7",
+		"The receiving mail system could not be reached, or did not take the message, for "
+		"the whole time that this relay keeps trying. Send it again later, or ask the "
+		"receiver's mail administrators."},
+	{"5.1.", "Check the address for a typing error and send the message again. If it is right, "
+		 "ask the receiver by another way whether it still exists."},
+	{"5.2.2", "The receiver's mailbox is full. Tell the receiver by another way, and send the "
+		  "message again later."},
+	{"5.2.3",
+		"The message is too large for the receiver. Send a smaller one, or a link to what "
+		"it holds."},
+	{"5.3.4",
+		"The message is too large for the receiving mail system. Send a smaller one, or a "
+		"link to what it holds."},
+	{"5.7.", "The receiving mail system's rules forbid it. Ask its mail administrators, and "
+		 "quote what it said."},
+	{"", "Read what the receiving mail system said. If that does not help, ask its mail "
+	     "administrators, and quote it."},
+};
+
+static const char *advise(const char *status)
+{
+	const struct advice *advice = advices;
+
+	while (strncmp(status, advice->status, strlen(advice->status)) != 0)
+		advice++;
+	return advice->text;
+}
+
+/* Words in lines of LINE_COLUMNS, each behind `indent`. A word that is longer stands alone. */
+static bool append_wrapped(struct bytes *out, const char *indent, const char *text)
+{
+	size_t column = 0;
+
+	while (*text != '\0') {
+		size_t word = strcspn(text, " ");
+		bool starts = column == 0;
+
+		if (!starts && column + 1 + word > LINE_COLUMNS) {
+			if (!bytes_append_text(out, "\r\n"))
+				return false;
+			column = 0;
+			starts = true;
+		}
+		if (!bytes_append_text(out, starts ? indent : " ") ||
+			!bytes_append(out, text, word))
+			return false;
+		column += word + (starts ? strlen(indent) : 1);
+		text += word;
+		text += strspn(text, " ");
+	}
+	return bytes_append_text(out, "\r\n");
+}
+
+static bool append_intro(const struct bounce *bounce, struct bytes *out)
+{
+	char date[CLOCK_RFC5322_SIZE], from[ADDRESS_TEXT];
+	const char *sender = bounce->envelope->reverse_path;
+
+	return bytes_printf(out,
+		       "This is the mail relay %s.\r\n"
+		       "\r\n"
+		       "It accepted a message from <%s>\r\n"
+		       "on %s, and could not deliver it.\r\n",
+		       bounce->config->hostname, clean_address(sender, from),
+		       clock_format_rfc5322(bounce->envelope->received_unix_ms, date)) &&
+	       (bounce->recipient_count < bounce->envelope->recipient_count
+			       ? bytes_append_text(out,
+					 "This report is only about the receivers named below.\r\n")
+			       : true);
+}
+
+static bool append_failure(
+	const struct bounce *bounce, const struct bounce_recipient *recipient, struct bytes *out)
+{
+	char address[ADDRESS_TEXT];
+	const char *status = status_of(bounce, recipient);
+	bool good = bytes_printf(
+		out, "\r\nNot delivered to <%s>:\r\n", clean_address(recipient->address, address));
+
+	if (good && bounce->expired)
+		good = append_wrapped(out, "  ", "The delivery time expired.");
+	if (good && has_text(recipient->reply))
+		good = append_wrapped(out, "  ",
+			       bounce->expired        ? "What was said last:"
+			       : bounce->host != NULL ? "The receiving mail system said:"
+						      : "The reason:") &&
+		       append_wrapped(out, "    ", recipient->reply);
+	return good && bytes_append_text(out, "\r\n") && append_wrapped(out, "  ", advise(status));
+}
+
+bool dsn_append_explanation(const struct bounce *bounce, const char *boundary, struct bytes *out)
+{
+	bool good = bytes_printf(out,
+			    "\r\n--%s\r\n"
+			    "Content-Type: text/plain; charset=us-ascii\r\n"
+			    "Content-Description: Notification\r\n"
+			    "\r\n",
+			    boundary) &&
+		    append_intro(bounce, out);
+
+	for (size_t i = 0; good && i < bounce->recipient_count; i++)
+		good = append_failure(bounce, &bounce->recipients[i], out);
+	return good;
+}
+
+/* ---- for programs ---- */
+
+static bool append_remote(const struct bounce *bounce, struct bytes *out)
+{
+	const char *host = bounce->host, *colon;
+
+	if (host == NULL)
+		return true;
+	colon = strrchr(host, ':');
+	return bytes_printf(out, "Remote-MTA: dns; %.*s\r\n",
+		(int)(colon != NULL ? (size_t)(colon - host) : strlen(host)), host);
+}
+
+/* Only what an SMTP server said is of type smtp (RFC 3464 2.3.6). */
+static bool append_diagnostic(const char *reply, struct bytes *out)
+{
+	bool smtp;
+
+	if (!has_text(reply))
+		return true;
+	smtp = strspn(reply, "0123456789") == 3 && (reply[3] == ' ' || reply[3] == '\0');
+	return bytes_printf(out, "Diagnostic-Code: %s; %s\r\n", smtp ? "smtp" : "X-Sluice", reply);
+}
+
+static bool append_recipient(
+	const struct bounce *bounce, const struct bounce_recipient *recipient, struct bytes *out)
+{
+	char date[CLOCK_RFC5322_SIZE], address[ADDRESS_TEXT];
+
+	return bytes_printf(out,
+		       "\r\n"
+		       "Final-Recipient: rfc822; %s\r\n"
+		       "Action: failed\r\n"
+		       "Status: %s\r\n",
+		       clean_address(recipient->address, address), status_of(bounce, recipient)) &&
+	       append_remote(bounce, out) && append_diagnostic(recipient->reply, out) &&
+	       bytes_printf(out, "Last-Attempt-Date: %s\r\n",
+		       clock_format_rfc5322(bounce->now_unix_ms, date));
+}
+
+bool dsn_append_status(const struct bounce *bounce, const char *boundary, struct bytes *out)
+{
+	char date[CLOCK_RFC5322_SIZE], name[ID_TEXT_SIZE];
+	bool good = bytes_printf(out,
+		"\r\n--%s\r\n"
+		"Content-Type: message/delivery-status\r\n"
+		"Content-Description: Delivery report\r\n"
+		"\r\n"
+		"Reporting-MTA: dns; %s\r\n"
+		"X-Sluice-Queue-Id: %s\r\n"
+		"Arrival-Date: %s\r\n",
+		boundary, bounce->config->hostname, id_format(bounce->envelope->id, name),
+		clock_format_rfc5322(bounce->envelope->received_unix_ms, date));
+
+	for (size_t i = 0; good && i < bounce->recipient_count; i++)
+		good = append_recipient(bounce, &bounce->recipients[i], out);
+	return good;
+}
+
+/* ---- the original headers ---- */
+
+/* Whether they can stand as they are: printable ASCII, lines that SMTP takes. */
+static bool is_plain(const uint8_t *text, size_t size)
+{
+	size_t column = 0;
+
+	for (size_t i = 0; i < size; i++) {
+		column = text[i] == '\n' ? 0 : column + 1;
+		if (column > 990 || text[i] > '~' ||
+			(text[i] < ' ' && text[i] != '\t' && text[i] != '\r' && text[i] != '\n'))
+			return false;
+	}
+	return true;
+}
+
+/* Quoted-printable (RFC 2045 6.7) of text whose lines end in CRLF. */
+static bool append_quoted(struct bytes *out, const uint8_t *text, size_t size)
+{
+	size_t column = 0;
+
+	for (size_t i = 0; i < size; i++) {
+		uint8_t byte = text[i];
+		bool at_end = i + 2 < size && text[i + 1] == '\r' && text[i + 2] == '\n';
+		bool literal =
+			byte >= ' ' && byte <= '~' && byte != '=' && !(byte == ' ' && at_end);
+
+		if (byte == '\r' && i + 1 < size && text[i + 1] == '\n') {
+			if (!bytes_append(out, "\r\n", 2))
+				return false;
+			column = 0;
+			i++;
+			continue;
+		}
+		if (column + (literal ? 1 : 3) > SOFT_COLUMNS) {
+			if (!bytes_append(out, "=\r\n", 3))
+				return false;
+			column = 0;
+		}
+		if (literal ? !bytes_append(out, &byte, 1) : !bytes_printf(out, "=%02X", byte))
+			return false;
+		column += literal ? 1 : 3;
+	}
+	return true;
+}
+
+bool dsn_append_headers(const void *headers, size_t size, const char *boundary, struct bytes *out)
+{
+	bool plain = is_plain(headers, size);
+
+	return bytes_printf(out,
+		       "\r\n--%s\r\n"
+		       "Content-Type: text/rfc822-headers\r\n"
+		       "Content-Description: Undelivered message headers\r\n"
+		       "%s"
+		       "\r\n",
+		       boundary, plain ? "" : "Content-Transfer-Encoding: quoted-printable\r\n") &&
+	       (size == 0 || (plain ? bytes_append(out, headers, size)
+				    : append_quoted(out, headers, size))) &&
+	       bytes_printf(out, "\r\n--%s--\r\n", boundary);
+}

@@ -1,0 +1,360 @@
+#include "smtp/pool.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/queue.h>
+
+#include "core/log.h"
+#include "core/metrics.h"
+
+/* A connection: being opened (no transfer yet), or open. */
+struct channel {
+	TAILQ_ENTRY(channel) entry;
+	struct pool *pool;
+	struct upstream *upstream;
+	struct transfer *transfer;
+	bool in_clear;
+};
+
+struct pool {
+	struct pool_ground ground;
+	uint32_t key;
+	struct config *config; /* what the next two point into */
+	const struct config_upstream *upstream;
+	const struct config_host *host;
+	unsigned allowed;
+	unsigned channel_count, opening_count, task_count;
+	unsigned waiting_count;
+	int64_t clear_until_ms; /* opportunistic TLS is left out until then */
+	bool stale; /* idle connections are to be closed */
+	bool failing; /* the last connection could not be opened: one at a time */
+	TAILQ_HEAD(, channel) channels;
+	struct task_list waiting;
+};
+
+/* ---- tasks ---- */
+
+static struct task *take_waiting(struct pool *pool)
+{
+	struct task *task = TAILQ_FIRST(&pool->waiting);
+
+	if (task != NULL) {
+		TAILQ_REMOVE(&pool->waiting, task, entry);
+		pool->waiting_count--;
+	}
+	return task;
+}
+
+static void put_back(struct pool *pool, struct task *task)
+{
+	TAILQ_INSERT_HEAD(&pool->waiting, task, entry);
+	pool->waiting_count++;
+}
+
+static void give_back(struct pool *pool, struct task *task)
+{
+	pool->task_count--;
+	pool->ground.over(pool->ground.owner, task);
+}
+
+/* They were not tried: free for the message, nothing new about the host. One that is half done keeps what it has. */
+static void give_back_waiting(struct pool *pool, const char *why)
+{
+	struct task *task;
+
+	while ((task = take_waiting(pool)) != NULL) {
+		task_fail(task, STAGE_REUSE, REPLY_BUSY, why, "");
+		give_back(pool, task);
+	}
+}
+
+/* ---- what a connection asks and tells ---- */
+
+static struct transaction *channel_next(void *owner)
+{
+	struct channel *channel = owner;
+	struct pool *pool = channel->pool;
+	const struct upstream_offer *offer = upstream_offer(channel->upstream);
+	struct task *task;
+
+	while ((task = take_waiting(pool)) != NULL) {
+		struct transaction *transaction = NULL;
+
+		if (task->begun || task_begin(task, pool->ground.view))
+			transaction = task_next(task, offer);
+		if (transaction != NULL)
+			return transaction;
+		give_back(pool, task);
+	}
+	return NULL;
+}
+
+static void channel_done(void *owner, struct transaction *transaction)
+{
+	struct channel *channel = owner;
+	struct pool *pool = channel->pool;
+	struct task *task = task_of(transaction);
+	const struct reply_effect *effect = reply_effect(transaction->stage, transaction->class);
+	bool rests = effect->host == HOST_REST && transaction->read_error == 0;
+	enum task_step step = task_take(task);
+
+	if (step == TASK_OVER)
+		give_back(pool, task);
+	else
+		put_back(pool, task);
+	if (step == TASK_RECONNECT)
+		pool->stale = true;
+	if (rests)
+		give_back_waiting(pool, "the host rests");
+}
+
+static void close_channel(struct channel *channel, bool polite)
+{
+	struct pool *pool = channel->pool;
+
+	if (channel->transfer == NULL)
+		pool->opening_count--;
+	pool->channel_count--;
+	TAILQ_REMOVE(&pool->channels, channel, entry);
+	transfer_close(&channel->transfer);
+	upstream_close(&channel->upstream, polite);
+	free(channel);
+}
+
+static void channel_broken(void *owner, bool polite)
+{
+	struct channel *channel = owner;
+
+	close_channel(channel, polite);
+}
+
+/* ---- opening ---- */
+
+static void channel_opened(void *owner)
+{
+	struct channel *channel = owner;
+	struct pool *pool = channel->pool;
+	struct transfer_options options = {
+		.loop = pool->ground.loop,
+		.upstream = channel->upstream,
+		.config = pool->upstream,
+		.scratch = pool->ground.scratch,
+		.owner = channel,
+		.next = channel_next,
+		.done = channel_done,
+		.broken = channel_broken,
+	};
+
+	metric_add(METRIC_UPSTREAM_CONNECTS, 1);
+	pool->failing = false;
+	channel->transfer = transfer_open(&options);
+	if (channel->transfer == NULL) {
+		close_channel(channel, true);
+		return;
+	}
+	pool->opening_count--;
+	transfer_wake(channel->transfer);
+}
+
+static int open_channel(struct pool *pool);
+
+static bool may_try_in_clear(const struct pool *pool, const struct channel *channel,
+	const struct upstream_failure *failure)
+{
+	return failure->handshake && !channel->in_clear &&
+	       pool->upstream->tls == UPSTREAM_TLS_OPPORTUNISTIC;
+}
+
+static void tell_failure(struct pool *pool, const struct upstream_failure *failure)
+{
+	struct task *task = take_waiting(pool);
+	struct log_quoted quoted;
+
+	pool->failing = true;
+	log_event_limited(LOG_WARNING, "connect_failed", "host=%s stage=\"%s\" reply=\"%s\"",
+		pool->host->name, reply_stage_name(failure->stage),
+		log_text(&quoted, failure->reply));
+	if (task != NULL) {
+		task_fail(task, failure->stage, failure->class, failure->reply, failure->status);
+		give_back(pool, task);
+	}
+	give_back_waiting(pool, "the host rests");
+}
+
+static void channel_failed(void *owner, const struct upstream_failure *failure)
+{
+	struct channel *channel = owner;
+	struct pool *pool = channel->pool;
+	bool in_clear = may_try_in_clear(pool, channel, failure);
+
+	metric_add(METRIC_UPSTREAM_CONNECTS_FAILED, 1);
+	close_channel(channel, false);
+	if (in_clear) {
+		struct log_quoted quoted;
+
+		pool->clear_until_ms = loop_now_ms(pool->ground.loop) + POOL_CLEAR_MS;
+		log_event(LOG_WARNING, "tls_failed", "host=%s then=clear for_ms=%d reply=\"%s\"",
+			pool->host->name, POOL_CLEAR_MS, log_text(&quoted, failure->reply));
+		if (open_channel(pool) == 0)
+			return;
+	}
+	tell_failure(pool, failure);
+}
+
+static int open_channel(struct pool *pool)
+{
+	struct channel *channel = calloc(1, sizeof(*channel));
+	struct upstream_options options = {
+		.dialer = pool->ground.dialer,
+		.loop = pool->ground.loop,
+		.config = pool->upstream,
+		.host = pool->host,
+		.hostname = pool->config->hostname,
+		.in_clear = loop_now_ms(pool->ground.loop) < pool->clear_until_ms,
+		.owner = channel,
+		.opened = channel_opened,
+		.failed = channel_failed,
+	};
+
+	if (channel == NULL)
+		return -ENOMEM;
+	channel->pool = pool;
+	channel->in_clear = options.in_clear;
+	channel->upstream = upstream_open(&options);
+	if (channel->upstream == NULL) {
+		free(channel);
+		return -ENOMEM;
+	}
+	TAILQ_INSERT_TAIL(&pool->channels, channel, entry);
+	pool->channel_count++;
+	pool->opening_count++;
+	return 0;
+}
+
+/* ---- the turn ---- */
+
+static struct channel *find_idle(const struct pool *pool)
+{
+	struct channel *channel;
+
+	TAILQ_FOREACH (channel, &pool->channels, entry)
+		if (channel->transfer != NULL && transfer_is_idle(channel->transfer))
+			return channel;
+	return NULL;
+}
+
+static struct channel *find_room(const struct pool *pool)
+{
+	struct channel *channel;
+
+	TAILQ_FOREACH (channel, &pool->channels, entry)
+		if (channel->transfer != NULL && transfer_has_room(channel->transfer))
+			return channel;
+	return NULL;
+}
+
+static void close_idle(struct pool *pool)
+{
+	struct channel *channel;
+
+	while ((channel = find_idle(pool)) != NULL)
+		close_channel(channel, true);
+	pool->stale = false;
+}
+
+static bool may_open(const struct pool *pool)
+{
+	if (pool->failing && pool->opening_count > 0)
+		return false;
+	return pool->opening_count < pool->waiting_count && pool->channel_count < pool->allowed;
+}
+
+void pool_turn(struct pool *pool)
+{
+	static const struct upstream_failure no_memory = {
+		.stage = STAGE_CONNECT, .class = REPLY_DROPPED, .reply = "out of memory"};
+	struct channel *channel;
+
+	if (pool->stale)
+		close_idle(pool);
+	while (pool->waiting_count > 0 && (channel = find_idle(pool)) != NULL)
+		transfer_wake(channel->transfer);
+	while (may_open(pool)) {
+		if (open_channel(pool) < 0) {
+			if (pool->channel_count == 0)
+				tell_failure(pool, &no_memory);
+			break;
+		}
+	}
+	while (pool->waiting_count > pool->opening_count && (channel = find_room(pool)) != NULL)
+		transfer_wake(channel->transfer);
+}
+
+void pool_push(struct pool *pool, struct task *task)
+{
+	pool->allowed = task->job->connections_allowed > 0 ? task->job->connections_allowed : 1;
+	pool->task_count++;
+	pool->waiting_count++;
+	TAILQ_INSERT_TAIL(&pool->waiting, task, entry);
+}
+
+bool pool_is_empty(const struct pool *pool)
+{
+	return pool->task_count == 0 && pool->channel_count == 0 &&
+	       loop_now_ms(pool->ground.loop) >= pool->clear_until_ms;
+}
+
+bool pool_is_quiet(const struct pool *pool)
+{
+	return pool->task_count == 0;
+}
+
+uint32_t pool_key(const struct pool *pool)
+{
+	return pool->key;
+}
+
+void pool_drain(struct pool *pool)
+{
+	give_back_waiting(pool, "the relay stops");
+	close_idle(pool);
+}
+
+void pool_cut(struct pool *pool)
+{
+	struct channel *channel;
+
+	while ((channel = TAILQ_FIRST(&pool->channels)) != NULL) {
+		if (channel->transfer != NULL)
+			transfer_cut(channel->transfer); /* calls channel_broken */
+		else
+			close_channel(channel, false);
+	}
+	give_back_waiting(pool, "the relay stops");
+}
+
+struct pool *pool_open(const struct pool_ground *ground, const struct job *job)
+{
+	struct pool *pool = calloc(1, sizeof(*pool));
+
+	if (pool == NULL)
+		return NULL;
+	pool->ground = *ground;
+	pool->key = job->host_key;
+	pool->config = config_share(job->config);
+	pool->upstream = job->upstream;
+	pool->host = job->host;
+	pool->allowed = 1;
+	TAILQ_INIT(&pool->channels);
+	TAILQ_INIT(&pool->waiting);
+	return pool;
+}
+
+void pool_close(struct pool **pool)
+{
+	if (pool == NULL || *pool == NULL)
+		return;
+	config_close(&(*pool)->config);
+	free(*pool);
+	*pool = NULL;
+}

@@ -1,0 +1,307 @@
+#include "smtp/task.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "smtp/bounce.h"
+
+#define RECONNECTS_MAX 3 /* then the scheduler is told */
+
+struct task *task_open(struct job *job)
+{
+	struct task *task = calloc(1, sizeof(*task));
+
+	if (task != NULL)
+		task->job = job;
+	return task;
+}
+
+void task_close(struct task **task)
+{
+	free(*task);
+	*task = NULL;
+}
+
+void task_fail(struct task *task, enum reply_stage stage, enum reply_class class, const char *reply,
+	const char *status)
+{
+	struct job *job = task->job;
+
+	job->stage = stage;
+	job->class = class;
+	snprintf(job->reply, sizeof(job->reply), "%s", reply);
+	snprintf(job->status, sizeof(job->status), "%s", status);
+}
+
+/* ---- who is meant ---- */
+
+static bool is_meant(const struct job *job, const struct recipient *recipient)
+{
+	return recipient->upstream == job->upstream_number &&
+	       (recipient->state == RECIPIENT_WAITING || recipient->state == RECIPIENT_DEFERRED) &&
+	       (job->expired || recipient->due_unix_ms <= job->now_unix_ms);
+}
+
+static void swap_recipients(struct job_recipient *a, struct job_recipient *b)
+{
+	struct job_recipient kept = *a;
+
+	*a = *b;
+	*b = kept;
+}
+
+/* Addresses that cannot stand in a command fail at once, and are put in front: they have been tried. */
+static void fail_unclean(struct task *task)
+{
+	struct job *job = task->job;
+
+	for (size_t i = 0; i < job->recipient_count; i++) {
+		struct job_recipient *told = &job->recipients[i];
+
+		if (transfer_address_is_clean(job->envelope->recipients[told->index].address))
+			continue;
+		told->effect = RECIPIENT_FAIL;
+		told->reply = "the address holds bytes that SMTP does not carry";
+		told->status = "5.1.3";
+		swap_recipients(told, &job->recipients[task->from++]);
+	}
+}
+
+static void fail_all(struct task *task, const char *reply, const char *status)
+{
+	struct job *job = task->job;
+
+	for (size_t i = task->from; i < job->recipient_count; i++)
+		job->recipients[i].effect = RECIPIENT_FAIL;
+	task->from = job->recipient_count;
+	task_fail(task, STAGE_MAIL, REPLY_PERMANENT, reply, status);
+}
+
+static int gather(struct task *task)
+{
+	struct job *job = task->job;
+	struct envelope *envelope = job->envelope;
+
+	job->recipients = calloc(envelope->recipient_count + 1, sizeof(*job->recipients));
+	if (job->recipients == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < envelope->recipient_count; i++)
+		if (is_meant(job, &envelope->recipients[i]))
+			job->recipients[job->recipient_count++].index = i;
+	return 0;
+}
+
+bool task_begin(struct task *task, struct store_view *view)
+{
+	struct job *job = task->job;
+	int rc = store_view_get(view, job->id, &job->envelope);
+
+	task->begun = true;
+	task->transaction.view = view;
+	if (rc == -ENOENT || rc == -EBADMSG) {
+		job->read_error = rc;
+		return false;
+	}
+	if (rc == 0)
+		rc = gather(task);
+	if (rc < 0) {
+		/* The store's trouble, not the host's; deferred, so that it is not tried in a circle. */
+		task_fail(task, STAGE_MAIL, REPLY_TRANSIENT, "the message could not be read", "");
+		return false;
+	}
+	/* Nobody due any more costs nothing: what is left is as it was. */
+	task_fail(task, STAGE_REUSE, REPLY_DROPPED, "nobody is due", "");
+	if (job->expired) {
+		fail_all(task, "delivery time expired", "4.4.7");
+		return false;
+	}
+	fail_unclean(task);
+	if (!transfer_address_is_clean(job->envelope->reverse_path))
+		fail_all(
+			task, "the sender's address holds bytes that SMTP does not carry", "5.1.7");
+	return task->from < job->recipient_count;
+}
+
+/* ---- transactions ---- */
+
+static bool is_possible(struct task *task, const struct upstream_offer *offer)
+{
+	struct job *job = task->job;
+
+	if ((job->envelope->flags & ENVELOPE_EIGHTBIT) && !offer->eightbitmime) {
+		job->hold_reason = "the text is 8-bit, and upstream does not offer 8BITMIME";
+		task_fail(task, STAGE_EHLO, REPLY_POSITIVE, job->hold_reason, "5.6.3");
+		return false;
+	}
+	if (offer->size_said && offer->size_max_bytes > 0 &&
+		job->envelope->size_bytes > offer->size_max_bytes) {
+		char reply[128];
+
+		snprintf(reply, sizeof(reply), "the message has %llu bytes, upstream takes %llu",
+			(unsigned long long)job->envelope->size_bytes,
+			(unsigned long long)offer->size_max_bytes);
+		fail_all(task, reply, "5.3.4");
+		return false;
+	}
+	return true;
+}
+
+struct transaction *task_next(struct task *task, const struct upstream_offer *offer)
+{
+	struct job *job = task->job;
+	struct transaction *transaction = &task->transaction;
+	size_t count = job->recipient_count - task->from, limit = job->upstream->max_recipients;
+
+	if (count == 0 || !is_possible(task, offer))
+		return NULL;
+	if (offer->recipients_max != 0 && offer->recipients_max < limit)
+		limit = offer->recipients_max;
+	transaction->envelope = job->envelope;
+	transaction->recipients = job->recipients + task->from;
+	transaction->recipient_count = limit != 0 && count > limit ? limit : count;
+	return transaction;
+}
+
+/* Those that upstream would take in another transaction go behind; returns how many were settled. */
+static size_t move_split_behind(struct transaction *transaction)
+{
+	size_t settled = 0;
+
+	for (size_t i = 0; i < transaction->recipient_count; i++) {
+		if (transaction->recipients[i].effect != RECIPIENT_SPLIT)
+			swap_recipients(
+				&transaction->recipients[i], &transaction->recipients[settled++]);
+	}
+	return settled;
+}
+
+/* What was delivered keeps its reply, as the job's own will be another transaction's. */
+static void keep_replies(struct task *task, const struct transaction *transaction, size_t count)
+{
+	struct envelope *envelope = task->job->envelope;
+	const char *reply = envelope_text(envelope, transaction->reply);
+	const char *status = envelope_text(envelope, transaction->status);
+
+	for (size_t i = 0; i < count; i++) {
+		struct job_recipient *told = &transaction->recipients[i];
+
+		if (told->effect == RECIPIENT_ACCEPTED ||
+			(told->effect == RECIPIENT_FAIL && told->reply == NULL)) {
+			told->reply = reply;
+			told->status = status;
+		}
+	}
+}
+
+enum task_step task_take(struct task *task)
+{
+	struct transaction *transaction = &task->transaction;
+	const struct reply_effect *effect = reply_effect(transaction->stage, transaction->class);
+	size_t settled;
+
+	if (transaction->read_error == -EBADMSG) {
+		task->job->read_error = -EBADMSG;
+		return TASK_OVER;
+	}
+	task_fail(task, transaction->stage, transaction->class, transaction->reply,
+		transaction->status);
+	if (effect->message == MESSAGE_FREE)
+		return effect->host == HOST_UNCHANGED && task->reconnects++ < RECONNECTS_MAX
+			       ? TASK_RECONNECT
+			       : TASK_OVER;
+	if (effect->message != MESSAGE_DONE && effect->message != MESSAGE_UNCHANGED)
+		return TASK_OVER;
+	settled = move_split_behind(transaction);
+	task->from += settled;
+	task->reconnects = 0;
+	if (task->from == task->job->recipient_count)
+		return TASK_OVER;
+	keep_replies(task, transaction, settled);
+	return TASK_AGAIN;
+}
+
+/* ---- the end ---- */
+
+static size_t count_failed(const struct job *job)
+{
+	size_t failed = 0;
+
+	for (size_t i = 0; i < job->recipient_count; i++)
+		failed += job->recipients[i].effect == RECIPIENT_FAIL;
+	return failed;
+}
+
+static const char *first_text(const char *a, const char *b)
+{
+	return a != NULL && a[0] != '\0' ? a : b != NULL ? b : "";
+}
+
+static void list_failed(const struct job *job, struct bounce_recipient *out)
+{
+	for (size_t i = 0; i < job->recipient_count; i++) {
+		const struct job_recipient *told = &job->recipients[i];
+		const struct recipient *recipient = &job->envelope->recipients[told->index];
+
+		if (told->effect != RECIPIENT_FAIL)
+			continue;
+		out->address = recipient->address;
+		if (job->expired) {
+			out->reply = first_text(recipient->reason, "");
+			out->status = job->status;
+		} else {
+			out->reply = first_text(told->reply, job->reply);
+			out->status =
+				first_text(told->reply != NULL ? told->status : job->status, "");
+		}
+		out++;
+	}
+}
+
+static int write_bounce(const struct job *job, size_t failed, struct id_source *ids,
+	struct store_view *view, uint8_t *scratch, struct message **out)
+{
+	struct bounce bounce = {
+		.config = job->config,
+		.envelope = job->envelope,
+		.recipient_count = failed,
+		.host = job->host != NULL ? job->host->name : NULL,
+		.expired = job->expired,
+		.now_unix_ms = job->now_unix_ms,
+	};
+	struct bounce_recipient *recipients = calloc(failed, sizeof(*recipients));
+	int rc;
+
+	if (recipients == NULL)
+		return -ENOMEM;
+	list_failed(job, recipients);
+	bounce.recipients = recipients;
+	rc = bounce_write(&bounce, id_next(ids), view, scratch, out);
+	free(recipients);
+	return rc;
+}
+
+/* No recipient fails without its bounce: they stay as they were, and are tried again. */
+static void take_back_failures(struct job *job)
+{
+	for (size_t i = 0; i < job->recipient_count; i++)
+		if (job->recipients[i].effect == RECIPIENT_FAIL)
+			job->recipients[i].effect = RECIPIENT_SPLIT;
+}
+
+void task_finish(
+	struct task *task, struct id_source *ids, struct store_view *view, uint8_t *scratch)
+{
+	struct job *job = task->job;
+	size_t failed = job->read_error == 0 ? count_failed(job) : 0;
+	int rc;
+
+	if (failed == 0 || !bounce_is_due(job->envelope))
+		return;
+	rc = write_bounce(job, failed, ids, view, scratch, &job->bounces);
+	if (rc == -EBADMSG)
+		job->read_error = rc; /* its text is damaged: it is held, not bounced */
+	else if (rc < 0)
+		take_back_failures(job);
+}
