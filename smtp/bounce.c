@@ -30,11 +30,11 @@ static struct addressee choose_addressee(const struct bounce *bounce)
 	struct addressee to = {.address = envelope->reverse_path};
 
 	if (to.address[0] != '\0' && !(envelope->flags & ENVELOPE_BOUNCE))
-		to.upstream = route_find(bounce->config, to.address);
+		to.upstream = route_upstream(bounce->config, to.address);
 	if (to.upstream != NULL)
 		return to;
 	to.address = bounce->config->postmaster;
-	to.upstream = route_find(bounce->config, to.address);
+	to.upstream = route_upstream(bounce->config, to.address);
 	to.postmaster = true;
 	return to;
 }

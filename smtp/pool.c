@@ -8,8 +8,8 @@
 #include "core/metrics.h"
 
 /* A connection: being opened (no transfer yet), or open. */
-struct channel {
-	TAILQ_ENTRY(channel) entry;
+struct wire {
+	TAILQ_ENTRY(wire) entry;
 	struct pool *pool;
 	struct upstream *upstream;
 	struct transfer *transfer;
@@ -23,12 +23,12 @@ struct pool {
 	const struct config_upstream *upstream;
 	const struct config_host *host;
 	unsigned allowed;
-	unsigned channel_count, opening_count, task_count;
+	unsigned wire_count, opening_count, task_count;
 	unsigned waiting_count;
 	int64_t clear_until_ms; /* opportunistic TLS is left out until then */
 	bool stale; /* idle connections are to be closed */
 	bool failing; /* the last connection could not be opened: one at a time */
-	TAILQ_HEAD(, channel) channels;
+	TAILQ_HEAD(, wire) wires;
 	struct task_list waiting;
 };
 
@@ -70,32 +70,32 @@ static void give_back_waiting(struct pool *pool, const char *why)
 
 /* ---- what a connection asks and tells ---- */
 
-static struct transaction *channel_next(void *owner)
+static struct outgoing *wire_next(void *owner)
 {
-	struct channel *channel = owner;
-	struct pool *pool = channel->pool;
-	const struct upstream_offer *offer = upstream_offer(channel->upstream);
+	struct wire *wire = owner;
+	struct pool *pool = wire->pool;
+	const struct upstream_offer *offer = upstream_offer(wire->upstream);
 	struct task *task;
 
 	while ((task = take_waiting(pool)) != NULL) {
-		struct transaction *transaction = NULL;
+		struct outgoing *outgoing = NULL;
 
 		if (task->begun || task_begin(task, pool->ground.view))
-			transaction = task_next(task, offer);
-		if (transaction != NULL)
-			return transaction;
+			outgoing = task_next(task, offer);
+		if (outgoing != NULL)
+			return outgoing;
 		give_back(pool, task);
 	}
 	return NULL;
 }
 
-static void channel_done(void *owner, struct transaction *transaction)
+static void wire_done(void *owner, struct outgoing *outgoing)
 {
-	struct channel *channel = owner;
-	struct pool *pool = channel->pool;
-	struct task *task = task_of(transaction);
-	const struct reply_effect *effect = reply_effect(transaction->stage, transaction->class);
-	bool rests = effect->host == HOST_REST && transaction->read_error == 0;
+	struct wire *wire = owner;
+	struct pool *pool = wire->pool;
+	struct task *task = task_of(outgoing);
+	const struct reply_effect *effect = reply_effect(outgoing->stage, outgoing->class);
+	bool rests = effect->host == HOST_REST && outgoing->read_error == 0;
 	enum task_step step = task_take(task);
 
 	if (step == TASK_OVER)
@@ -108,60 +108,60 @@ static void channel_done(void *owner, struct transaction *transaction)
 		give_back_waiting(pool, "the host rests");
 }
 
-static void close_channel(struct channel *channel, bool polite)
+static void close_wire(struct wire *wire, bool polite)
 {
-	struct pool *pool = channel->pool;
+	struct pool *pool = wire->pool;
 
-	if (channel->transfer == NULL)
+	if (wire->transfer == NULL)
 		pool->opening_count--;
-	pool->channel_count--;
-	TAILQ_REMOVE(&pool->channels, channel, entry);
-	transfer_close(&channel->transfer);
-	upstream_close(&channel->upstream, polite);
-	free(channel);
+	pool->wire_count--;
+	TAILQ_REMOVE(&pool->wires, wire, entry);
+	transfer_close(&wire->transfer);
+	upstream_close(&wire->upstream, polite);
+	free(wire);
 }
 
-static void channel_broken(void *owner, bool polite)
+static void wire_broken(void *owner, bool polite)
 {
-	struct channel *channel = owner;
+	struct wire *wire = owner;
 
-	close_channel(channel, polite);
+	close_wire(wire, polite);
 }
 
 /* ---- opening ---- */
 
-static void channel_opened(void *owner)
+static void wire_opened(void *owner)
 {
-	struct channel *channel = owner;
-	struct pool *pool = channel->pool;
+	struct wire *wire = owner;
+	struct pool *pool = wire->pool;
 	struct transfer_options options = {
 		.loop = pool->ground.loop,
-		.upstream = channel->upstream,
+		.upstream = wire->upstream,
 		.config = pool->upstream,
 		.scratch = pool->ground.scratch,
-		.owner = channel,
-		.next = channel_next,
-		.done = channel_done,
-		.broken = channel_broken,
+		.owner = wire,
+		.next = wire_next,
+		.done = wire_done,
+		.broken = wire_broken,
 	};
 
 	metric_add(METRIC_UPSTREAM_CONNECTS, 1);
 	pool->failing = false;
-	channel->transfer = transfer_open(&options);
-	if (channel->transfer == NULL) {
-		close_channel(channel, true);
+	wire->transfer = transfer_open(&options);
+	if (wire->transfer == NULL) {
+		close_wire(wire, true);
 		return;
 	}
 	pool->opening_count--;
-	transfer_wake(channel->transfer);
+	transfer_wake(wire->transfer);
 }
 
-static int open_channel(struct pool *pool);
+static int open_wire(struct pool *pool);
 
-static bool may_try_in_clear(const struct pool *pool, const struct channel *channel,
-	const struct upstream_failure *failure)
+static bool may_try_in_clear(
+	const struct pool *pool, const struct wire *wire, const struct upstream_failure *failure)
 {
-	return failure->handshake && !channel->in_clear &&
+	return failure->handshake && !wire->in_clear &&
 	       pool->upstream->tls == UPSTREAM_TLS_OPPORTUNISTIC;
 }
 
@@ -181,29 +181,29 @@ static void tell_failure(struct pool *pool, const struct upstream_failure *failu
 	give_back_waiting(pool, "the host rests");
 }
 
-static void channel_failed(void *owner, const struct upstream_failure *failure)
+static void wire_failed(void *owner, const struct upstream_failure *failure)
 {
-	struct channel *channel = owner;
-	struct pool *pool = channel->pool;
-	bool in_clear = may_try_in_clear(pool, channel, failure);
+	struct wire *wire = owner;
+	struct pool *pool = wire->pool;
+	bool in_clear = may_try_in_clear(pool, wire, failure);
 
 	metric_add(METRIC_UPSTREAM_CONNECTS_FAILED, 1);
-	close_channel(channel, false);
+	close_wire(wire, false);
 	if (in_clear) {
 		struct log_quoted quoted;
 
 		pool->clear_until_ms = loop_now_ms(pool->ground.loop) + POOL_CLEAR_MS;
 		log_event(LOG_WARNING, "tls_failed", "host=%s then=clear for_ms=%d reply=\"%s\"",
 			pool->host->name, POOL_CLEAR_MS, log_text(&quoted, failure->reply));
-		if (open_channel(pool) == 0)
+		if (open_wire(pool) == 0)
 			return;
 	}
 	tell_failure(pool, failure);
 }
 
-static int open_channel(struct pool *pool)
+static int open_wire(struct pool *pool)
 {
-	struct channel *channel = calloc(1, sizeof(*channel));
+	struct wire *wire = calloc(1, sizeof(*wire));
 	struct upstream_options options = {
 		.dialer = pool->ground.dialer,
 		.loop = pool->ground.loop,
@@ -211,54 +211,54 @@ static int open_channel(struct pool *pool)
 		.host = pool->host,
 		.hostname = pool->config->hostname,
 		.in_clear = loop_now_ms(pool->ground.loop) < pool->clear_until_ms,
-		.owner = channel,
-		.opened = channel_opened,
-		.failed = channel_failed,
+		.owner = wire,
+		.opened = wire_opened,
+		.failed = wire_failed,
 	};
 
-	if (channel == NULL)
+	if (wire == NULL)
 		return -ENOMEM;
-	channel->pool = pool;
-	channel->in_clear = options.in_clear;
-	channel->upstream = upstream_open(&options);
-	if (channel->upstream == NULL) {
-		free(channel);
+	wire->pool = pool;
+	wire->in_clear = options.in_clear;
+	wire->upstream = upstream_open(&options);
+	if (wire->upstream == NULL) {
+		free(wire);
 		return -ENOMEM;
 	}
-	TAILQ_INSERT_TAIL(&pool->channels, channel, entry);
-	pool->channel_count++;
+	TAILQ_INSERT_TAIL(&pool->wires, wire, entry);
+	pool->wire_count++;
 	pool->opening_count++;
 	return 0;
 }
 
 /* ---- the turn ---- */
 
-static struct channel *find_idle(const struct pool *pool)
+static struct wire *find_idle(const struct pool *pool)
 {
-	struct channel *channel;
+	struct wire *wire;
 
-	TAILQ_FOREACH (channel, &pool->channels, entry)
-		if (channel->transfer != NULL && transfer_is_idle(channel->transfer))
-			return channel;
+	TAILQ_FOREACH (wire, &pool->wires, entry)
+		if (wire->transfer != NULL && transfer_is_idle(wire->transfer))
+			return wire;
 	return NULL;
 }
 
-static struct channel *find_room(const struct pool *pool)
+static struct wire *find_room(const struct pool *pool)
 {
-	struct channel *channel;
+	struct wire *wire;
 
-	TAILQ_FOREACH (channel, &pool->channels, entry)
-		if (channel->transfer != NULL && transfer_has_room(channel->transfer))
-			return channel;
+	TAILQ_FOREACH (wire, &pool->wires, entry)
+		if (wire->transfer != NULL && transfer_has_room(wire->transfer))
+			return wire;
 	return NULL;
 }
 
 static void close_idle(struct pool *pool)
 {
-	struct channel *channel;
+	struct wire *wire;
 
-	while ((channel = find_idle(pool)) != NULL)
-		close_channel(channel, true);
+	while ((wire = find_idle(pool)) != NULL)
+		close_wire(wire, true);
 	pool->stale = false;
 }
 
@@ -266,28 +266,28 @@ static bool may_open(const struct pool *pool)
 {
 	if (pool->failing && pool->opening_count > 0)
 		return false;
-	return pool->opening_count < pool->waiting_count && pool->channel_count < pool->allowed;
+	return pool->opening_count < pool->waiting_count && pool->wire_count < pool->allowed;
 }
 
 void pool_turn(struct pool *pool)
 {
 	static const struct upstream_failure no_memory = {
 		.stage = STAGE_CONNECT, .class = REPLY_DROPPED, .reply = "out of memory"};
-	struct channel *channel;
+	struct wire *wire;
 
 	if (pool->stale)
 		close_idle(pool);
-	while (pool->waiting_count > 0 && (channel = find_idle(pool)) != NULL)
-		transfer_wake(channel->transfer);
+	while (pool->waiting_count > 0 && (wire = find_idle(pool)) != NULL)
+		transfer_wake(wire->transfer);
 	while (may_open(pool)) {
-		if (open_channel(pool) < 0) {
-			if (pool->channel_count == 0)
+		if (open_wire(pool) < 0) {
+			if (pool->wire_count == 0)
 				tell_failure(pool, &no_memory);
 			break;
 		}
 	}
-	while (pool->waiting_count > pool->opening_count && (channel = find_room(pool)) != NULL)
-		transfer_wake(channel->transfer);
+	while (pool->waiting_count > pool->opening_count && (wire = find_room(pool)) != NULL)
+		transfer_wake(wire->transfer);
 }
 
 void pool_push(struct pool *pool, struct task *task)
@@ -300,7 +300,7 @@ void pool_push(struct pool *pool, struct task *task)
 
 bool pool_is_empty(const struct pool *pool)
 {
-	return pool->task_count == 0 && pool->channel_count == 0 &&
+	return pool->task_count == 0 && pool->wire_count == 0 &&
 	       loop_now_ms(pool->ground.loop) >= pool->clear_until_ms;
 }
 
@@ -322,13 +322,13 @@ void pool_drain(struct pool *pool)
 
 void pool_cut(struct pool *pool)
 {
-	struct channel *channel;
+	struct wire *wire;
 
-	while ((channel = TAILQ_FIRST(&pool->channels)) != NULL) {
-		if (channel->transfer != NULL)
-			transfer_cut(channel->transfer); /* calls channel_broken */
+	while ((wire = TAILQ_FIRST(&pool->wires)) != NULL) {
+		if (wire->transfer != NULL)
+			transfer_cut(wire->transfer); /* calls wire_broken */
 		else
-			close_channel(channel, false);
+			close_wire(wire, false);
 	}
 	give_back_waiting(pool, "the relay stops");
 }
@@ -345,7 +345,7 @@ struct pool *pool_open(const struct pool_ground *ground, const struct job *job)
 	pool->upstream = job->upstream;
 	pool->host = job->host;
 	pool->allowed = 1;
-	TAILQ_INIT(&pool->channels);
+	TAILQ_INIT(&pool->wires);
 	TAILQ_INIT(&pool->waiting);
 	return pool;
 }

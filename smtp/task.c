@@ -99,7 +99,7 @@ bool task_begin(struct task *task, struct store_view *view)
 	int rc = store_view_get(view, job->id, &job->envelope);
 
 	task->begun = true;
-	task->transaction.view = view;
+	task->outgoing.view = view;
 	if (rc == -ENOENT || rc == -EBADMSG) {
 		job->read_error = rc;
 		return false;
@@ -148,44 +148,43 @@ static bool is_possible(struct task *task, const struct upstream_offer *offer)
 	return true;
 }
 
-struct transaction *task_next(struct task *task, const struct upstream_offer *offer)
+struct outgoing *task_next(struct task *task, const struct upstream_offer *offer)
 {
 	struct job *job = task->job;
-	struct transaction *transaction = &task->transaction;
+	struct outgoing *outgoing = &task->outgoing;
 	size_t count = job->recipient_count - task->from, limit = job->upstream->max_recipients;
 
 	if (count == 0 || !is_possible(task, offer))
 		return NULL;
 	if (offer->recipients_max != 0 && offer->recipients_max < limit)
 		limit = offer->recipients_max;
-	transaction->envelope = job->envelope;
-	transaction->recipients = job->recipients + task->from;
-	transaction->recipient_count = limit != 0 && count > limit ? limit : count;
-	return transaction;
+	outgoing->envelope = job->envelope;
+	outgoing->recipients = job->recipients + task->from;
+	outgoing->recipient_count = limit != 0 && count > limit ? limit : count;
+	return outgoing;
 }
 
 /* Those that upstream would take in another transaction go behind; returns how many were settled. */
-static size_t move_split_behind(struct transaction *transaction)
+static size_t move_split_behind(struct outgoing *outgoing)
 {
 	size_t settled = 0;
 
-	for (size_t i = 0; i < transaction->recipient_count; i++) {
-		if (transaction->recipients[i].effect != RECIPIENT_SPLIT)
-			swap_recipients(
-				&transaction->recipients[i], &transaction->recipients[settled++]);
+	for (size_t i = 0; i < outgoing->recipient_count; i++) {
+		if (outgoing->recipients[i].effect != RECIPIENT_SPLIT)
+			swap_recipients(&outgoing->recipients[i], &outgoing->recipients[settled++]);
 	}
 	return settled;
 }
 
 /* What was delivered keeps its reply, as the job's own will be another transaction's. */
-static void keep_replies(struct task *task, const struct transaction *transaction, size_t count)
+static void keep_replies(struct task *task, const struct outgoing *outgoing, size_t count)
 {
 	struct envelope *envelope = task->job->envelope;
-	const char *reply = envelope_text(envelope, transaction->reply);
-	const char *status = envelope_text(envelope, transaction->status);
+	const char *reply = envelope_text(envelope, outgoing->reply);
+	const char *status = envelope_text(envelope, outgoing->status);
 
 	for (size_t i = 0; i < count; i++) {
-		struct job_recipient *told = &transaction->recipients[i];
+		struct job_recipient *told = &outgoing->recipients[i];
 
 		if (told->effect == RECIPIENT_ACCEPTED ||
 			(told->effect == RECIPIENT_FAIL && told->reply == NULL)) {
@@ -197,28 +196,27 @@ static void keep_replies(struct task *task, const struct transaction *transactio
 
 enum task_step task_take(struct task *task)
 {
-	struct transaction *transaction = &task->transaction;
-	const struct reply_effect *effect = reply_effect(transaction->stage, transaction->class);
+	struct outgoing *outgoing = &task->outgoing;
+	const struct reply_effect *effect = reply_effect(outgoing->stage, outgoing->class);
 	size_t settled;
 
-	if (transaction->read_error == -EBADMSG) {
+	if (outgoing->read_error == -EBADMSG) {
 		task->job->read_error = -EBADMSG;
 		return TASK_OVER;
 	}
-	task_fail(task, transaction->stage, transaction->class, transaction->reply,
-		transaction->status);
+	task_fail(task, outgoing->stage, outgoing->class, outgoing->reply, outgoing->status);
 	if (effect->message == MESSAGE_FREE)
 		return effect->host == HOST_UNCHANGED && task->reconnects++ < RECONNECTS_MAX
 			       ? TASK_RECONNECT
 			       : TASK_OVER;
 	if (effect->message != MESSAGE_DONE && effect->message != MESSAGE_UNCHANGED)
 		return TASK_OVER;
-	settled = move_split_behind(transaction);
+	settled = move_split_behind(outgoing);
 	task->from += settled;
 	task->reconnects = 0;
 	if (task->from == task->job->recipient_count)
 		return TASK_OVER;
-	keep_replies(task, transaction, settled);
+	keep_replies(task, outgoing, settled);
 	return TASK_AGAIN;
 }
 

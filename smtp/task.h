@@ -24,7 +24,7 @@
 struct task {
 	TAILQ_ENTRY(task) entry;
 	struct job *job;
-	struct transaction transaction;
+	struct outgoing outgoing;
 	size_t from; /* recipients before it have been tried */
 	unsigned reconnects; /* in a row */
 	bool begun;
@@ -38,7 +38,7 @@ void task_close(struct task **task);
 /* False: it is over. */
 bool task_begin(struct task *task, struct store_view *view);
 /* NULL: it is over. */
-struct transaction *task_next(struct task *task, const struct upstream_offer *offer);
+struct outgoing *task_next(struct task *task, const struct upstream_offer *offer);
 
 enum task_step {
 	TASK_AGAIN, /* task_next gives another transaction, or the same once more */
@@ -55,9 +55,9 @@ void task_finish(
 	struct task *task, struct id_source *ids, struct store_view *view, uint8_t *scratch);
 
 /* The task that a transaction belongs to. */
-static inline struct task *task_of(struct transaction *transaction)
+static inline struct task *task_of(struct outgoing *outgoing)
 {
-	return (struct task *)(void *)((char *)transaction - offsetof(struct task, transaction));
+	return (struct task *)(void *)((char *)outgoing - offsetof(struct task, outgoing));
 }
 
 #endif

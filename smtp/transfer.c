@@ -22,8 +22,8 @@ struct transfer {
 	struct loop_watch watch;
 	struct loop_timer timer;
 	int64_t deadline_ms; /* the timer is moved to it only when it fires */
-	struct transaction *first; /* whose replies come next */
-	struct transaction *second; /* pipelined behind the first one's dot */
+	struct outgoing *first; /* whose replies come next */
+	struct outgoing *second; /* pipelined behind the first one's dot */
 	unsigned begun; /* transactions on this connection */
 	bool reset_due; /* the last transaction was left open */
 	bool running; /* inside transfer_wake: a callback must not come back in */
@@ -40,76 +40,72 @@ struct transfer {
 
 /* ---- states ---- */
 
-static const bool allowed_states[TRANSACTION_STATE_COUNT][TRANSACTION_STATE_COUNT] = {
-	[TRANSACTION_NONE] = {[TRANSACTION_ENVELOPE] = true},
-	[TRANSACTION_ENVELOPE] = {[TRANSACTION_TEXT] = true,
-		[TRANSACTION_LONE_DOT] = true,
-		[TRANSACTION_OVER] = true},
-	[TRANSACTION_TEXT] = {[TRANSACTION_DOT] = true, [TRANSACTION_OVER] = true},
-	[TRANSACTION_DOT] = {[TRANSACTION_OVER] = true},
-	[TRANSACTION_LONE_DOT] = {[TRANSACTION_OVER] = true},
+static const bool allowed_states[OUTGOING_STATE_COUNT][OUTGOING_STATE_COUNT] = {
+	[OUTGOING_NONE] = {[OUTGOING_ENVELOPE] = true},
+	[OUTGOING_ENVELOPE] =
+		{[OUTGOING_TEXT] = true, [OUTGOING_LONE_DOT] = true, [OUTGOING_OVER] = true},
+	[OUTGOING_TEXT] = {[OUTGOING_DOT] = true, [OUTGOING_OVER] = true},
+	[OUTGOING_DOT] = {[OUTGOING_OVER] = true},
+	[OUTGOING_LONE_DOT] = {[OUTGOING_OVER] = true},
 };
 
-static void enter(struct transaction *transaction, enum transaction_state state)
+static void enter(struct outgoing *outgoing, enum outgoing_state state)
 {
-	if (!allowed_states[transaction->state][state])
-		log_panic("transfer: state %d after %d", (int)state, (int)transaction->state);
-	transaction->state = state;
+	if (!allowed_states[outgoing->state][state])
+		log_panic("transfer: state %d after %d", (int)state, (int)outgoing->state);
+	outgoing->state = state;
 }
 
 /* ---- commands: [RSET] MAIL RCPT… DATA, by their number ---- */
 
 enum command { COMMAND_RSET, COMMAND_MAIL, COMMAND_RCPT, COMMAND_DATA };
 
-static size_t command_count(const struct transaction *transaction)
+static size_t command_count(const struct outgoing *outgoing)
 {
-	return (transaction->reset ? 1 : 0) + 1 + transaction->recipient_count + 1;
+	return (outgoing->reset ? 1 : 0) + 1 + outgoing->recipient_count + 1;
 }
 
 /* Which command the number is; *recipient tells which of the RCPTs. */
-static enum command command_at(
-	const struct transaction *transaction, size_t number, size_t *recipient)
+static enum command command_at(const struct outgoing *outgoing, size_t number, size_t *recipient)
 {
 	*recipient = 0;
-	if (transaction->reset && number == 0)
+	if (outgoing->reset && number == 0)
 		return COMMAND_RSET;
-	number -= transaction->reset ? 1 : 0;
+	number -= outgoing->reset ? 1 : 0;
 	if (number == 0)
 		return COMMAND_MAIL;
 	*recipient = number - 1;
-	return *recipient < transaction->recipient_count ? COMMAND_RCPT : COMMAND_DATA;
+	return *recipient < outgoing->recipient_count ? COMMAND_RCPT : COMMAND_DATA;
 }
 
-static enum reply_stage mail_stage(const struct transaction *transaction)
+static enum reply_stage mail_stage(const struct outgoing *outgoing)
 {
-	return transaction->on_idle ? STAGE_REUSE : STAGE_MAIL;
+	return outgoing->on_idle ? STAGE_REUSE : STAGE_MAIL;
 }
 
 /* The stage of the reply that is awaited next. */
-static enum reply_stage stage_of(
-	const struct transfer *transfer, const struct transaction *transaction)
+static enum reply_stage stage_of(const struct transfer *transfer, const struct outgoing *outgoing)
 {
 	bool tls = upstream_is_tls(transfer->options.upstream);
 	size_t recipient;
 
-	switch (transaction->state) {
-	case TRANSACTION_TEXT:
+	switch (outgoing->state) {
+	case OUTGOING_TEXT:
 		return STAGE_TEXT;
-	case TRANSACTION_DOT:
+	case OUTGOING_DOT:
 		/* Over TLS a send that would block may have sent a part of it. */
-		return (tls ? transfer->offered : transfer->sent) > transaction->dot_at
-			       ? STAGE_DOT
-			       : STAGE_TEXT;
-	case TRANSACTION_LONE_DOT:
+		return (tls ? transfer->offered : transfer->sent) > outgoing->dot_at ? STAGE_DOT
+										     : STAGE_TEXT;
+	case OUTGOING_LONE_DOT:
 		return STAGE_RCPT;
 	default:
 		break;
 	}
-	switch (command_at(transaction, transaction->answered, &recipient)) {
+	switch (command_at(outgoing, outgoing->answered, &recipient)) {
 	case COMMAND_RSET:
 		return STAGE_REUSE;
 	case COMMAND_MAIL:
-		return mail_stage(transaction);
+		return mail_stage(outgoing);
 	case COMMAND_RCPT:
 		return STAGE_RCPT;
 	case COMMAND_DATA:
@@ -147,9 +143,9 @@ static void append_text(struct transfer *transfer, const char *text)
 	append(transfer, text, strlen(text));
 }
 
-static void append_mail(struct transfer *transfer, const struct transaction *transaction)
+static void append_mail(struct transfer *transfer, const struct outgoing *outgoing)
 {
-	const struct envelope *envelope = transaction->envelope;
+	const struct envelope *envelope = outgoing->envelope;
 	const struct upstream_offer *offer = upstream_offer(transfer->options.upstream);
 	char size[32];
 
@@ -166,20 +162,20 @@ static void append_mail(struct transfer *transfer, const struct transaction *tra
 	append_text(transfer, "\r\n");
 }
 
-static void append_command(struct transfer *transfer, struct transaction *transaction)
+static void append_command(struct transfer *transfer, struct outgoing *outgoing)
 {
-	const struct envelope *envelope = transaction->envelope;
+	const struct envelope *envelope = outgoing->envelope;
 	size_t recipient;
 
-	switch (command_at(transaction, transaction->written++, &recipient)) {
+	switch (command_at(outgoing, outgoing->written++, &recipient)) {
 	case COMMAND_RSET:
 		append_text(transfer, "RSET\r\n");
 		break;
 	case COMMAND_MAIL:
-		append_mail(transfer, transaction);
+		append_mail(transfer, outgoing);
 		break;
 	case COMMAND_RCPT:
-		recipient = transaction->recipients[recipient].index;
+		recipient = outgoing->recipients[recipient].index;
 		append_text(transfer, "RCPT TO:<");
 		append_text(transfer, envelope->recipients[recipient].address);
 		append_text(transfer, ">\r\n");
@@ -190,18 +186,18 @@ static void append_command(struct transfer *transfer, struct transaction *transa
 	}
 }
 
-static void write_envelope(struct transfer *transfer, struct transaction *transaction)
+static void write_envelope(struct transfer *transfer, struct outgoing *outgoing)
 {
 	bool pipelining = upstream_offer(transfer->options.upstream)->pipelining;
 
-	while (transaction->written < command_count(transaction) &&
-		(pipelining || transaction->written == transaction->answered) &&
+	while (outgoing->written < command_count(outgoing) &&
+		(pipelining || outgoing->written == outgoing->answered) &&
 		room_in(transfer) >= COMMAND_MAX)
-		append_command(transfer, transaction);
+		append_command(transfer, outgoing);
 }
 
 /* A dot at the start of a line is doubled (RFC 5321 4.5.2). */
-static void append_stuffed(struct transfer *transfer, struct transaction *transaction, size_t size)
+static void append_stuffed(struct transfer *transfer, struct outgoing *outgoing, size_t size)
 {
 	const uint8_t *from = transfer->options.scratch, *end = from + size;
 
@@ -209,47 +205,47 @@ static void append_stuffed(struct transfer *transfer, struct transaction *transa
 		const uint8_t *line_end = memchr(from, '\n', (size_t)(end - from));
 		size_t part = (size_t)((line_end != NULL ? line_end + 1 : end) - from);
 
-		if (transaction->line_start && *from == '.')
+		if (outgoing->line_start && *from == '.')
 			append(transfer, ".", 1);
 		append(transfer, from, part);
-		transaction->line_start = line_end != NULL;
+		outgoing->line_start = line_end != NULL;
 		from += part;
 	}
 }
 
-static void append_piece(struct transfer *transfer, struct transaction *transaction, size_t size)
+static void append_piece(struct transfer *transfer, struct outgoing *outgoing, size_t size)
 {
-	if (transaction->envelope->flags & ENVELOPE_HAS_DOTS)
-		append_stuffed(transfer, transaction, size);
+	if (outgoing->envelope->flags & ENVELOPE_HAS_DOTS)
+		append_stuffed(transfer, outgoing, size);
 	else
 		append(transfer, transfer->options.scratch, size);
-	transaction->line_start = transfer->options.scratch[size - 1] == '\n';
+	outgoing->line_start = transfer->options.scratch[size - 1] == '\n';
 }
 
 /* The text is proven whole. */
-static void append_dot(struct transfer *transfer, struct transaction *transaction)
+static void append_dot(struct transfer *transfer, struct outgoing *outgoing)
 {
-	if (!transaction->line_start)
+	if (!outgoing->line_start)
 		append_text(transfer, "\r\n");
-	transaction->dot_at = transfer->appended;
+	outgoing->dot_at = transfer->appended;
 	append_text(transfer, ".\r\n");
-	enter(transaction, TRANSACTION_DOT);
+	enter(outgoing, OUTGOING_DOT);
 }
 
 /* Returns false when the text cannot be read. */
-static bool write_text(struct transfer *transfer, struct transaction *transaction)
+static bool write_text(struct transfer *transfer, struct outgoing *outgoing)
 {
-	while (transaction->state == TRANSACTION_TEXT && room_in(transfer) >= STUFFED_MAX) {
-		ssize_t size = reader_next(&transaction->reader, transfer->options.scratch);
+	while (outgoing->state == OUTGOING_TEXT && room_in(transfer) >= STUFFED_MAX) {
+		ssize_t size = reader_next(&outgoing->reader, transfer->options.scratch);
 
 		if (size < 0) {
-			transaction->read_error = (int)size;
+			outgoing->read_error = (int)size;
 			return false;
 		}
 		if (size == 0)
-			append_dot(transfer, transaction);
+			append_dot(transfer, outgoing);
 		else
-			append_piece(transfer, transaction, (size_t)size);
+			append_piece(transfer, outgoing, (size_t)size);
 	}
 	return true;
 }
@@ -273,11 +269,11 @@ static void move_deadline(struct transfer *transfer)
 
 	if (transfer->first != NULL) {
 		switch (transfer->first->state) {
-		case TRANSACTION_TEXT:
+		case OUTGOING_TEXT:
 			timeout_ms = config->data_timeout_ms;
 			break;
-		case TRANSACTION_DOT:
-		case TRANSACTION_LONE_DOT:
+		case OUTGOING_DOT:
+		case OUTGOING_LONE_DOT:
 			timeout_ms = config->dot_timeout_ms;
 			break;
 		default:
@@ -291,12 +287,12 @@ static void move_deadline(struct transfer *transfer)
 /* ---- ends ---- */
 
 /* Accepted recipients share the message's fate: delivered, failed with it, or as stage and class say. */
-static void settle_accepted(struct transaction *transaction)
+static void settle_accepted(struct outgoing *outgoing)
 {
-	enum message_effect fate = reply_effect(transaction->stage, transaction->class)->message;
+	enum message_effect fate = reply_effect(outgoing->stage, outgoing->class)->message;
 
-	for (size_t i = 0; i < transaction->recipient_count; i++) {
-		struct job_recipient *recipient = &transaction->recipients[i];
+	for (size_t i = 0; i < outgoing->recipient_count; i++) {
+		struct job_recipient *recipient = &outgoing->recipients[i];
 
 		if (fate == MESSAGE_FAIL && (recipient->effect == RECIPIENT_ACCEPTED ||
 						    recipient->effect == RECIPIENT_UNCHANGED ||
@@ -307,43 +303,43 @@ static void settle_accepted(struct transaction *transaction)
 	}
 }
 
-static void decide(struct transaction *transaction, enum reply_stage stage, enum reply_class class,
+static void decide(struct outgoing *outgoing, enum reply_stage stage, enum reply_class class,
 	const char *reply, const char *status)
 {
-	transaction->stage = stage;
-	transaction->class = class;
-	snprintf(transaction->reply, sizeof(transaction->reply), "%s", reply);
-	snprintf(transaction->status, sizeof(transaction->status), "%s", status);
+	outgoing->stage = stage;
+	outgoing->class = class;
+	snprintf(outgoing->reply, sizeof(outgoing->reply), "%s", reply);
+	snprintf(outgoing->status, sizeof(outgoing->status), "%s", status);
 }
 
-static void decide_by_response(struct transfer *transfer, struct transaction *transaction,
+static void decide_by_response(struct transfer *transfer, struct outgoing *outgoing,
 	enum reply_stage stage, enum reply_class class)
 {
-	decide(transaction, stage, class, transfer->response.text, transfer->response.status);
+	decide(outgoing, stage, class, transfer->response.text, transfer->response.status);
 }
 
 /* The first transaction is over; the one behind it is first now. */
 static void finish(struct transfer *transfer)
 {
-	struct transaction *transaction = transfer->first;
+	struct outgoing *outgoing = transfer->first;
 
-	enter(transaction, TRANSACTION_OVER);
-	reader_fini(&transaction->reader);
-	settle_accepted(transaction);
+	enter(outgoing, OUTGOING_OVER);
+	reader_fini(&outgoing->reader);
+	settle_accepted(outgoing);
 	transfer->first = transfer->second;
 	transfer->second = NULL;
 	transfer->idle_since_ms = loop_now_ms(transfer->options.loop);
-	transfer->options.done(transfer->options.owner, transaction);
+	transfer->options.done(transfer->options.owner, outgoing);
 }
 
 /* What upstream said before stands, whatever becomes of the connection: nobody is accepted. */
-static bool is_decided(const struct transaction *transaction)
+static bool is_decided(const struct outgoing *outgoing)
 {
-	size_t before = transaction->reset ? 2 : 1;
+	size_t before = outgoing->reset ? 2 : 1;
 
-	return transaction->state == TRANSACTION_LONE_DOT || transaction->refused ||
-	       (transaction->state == TRANSACTION_ENVELOPE && transaction->accepted == 0 &&
-		       transaction->answered == before + transaction->recipient_count);
+	return outgoing->state == OUTGOING_LONE_DOT || outgoing->refused ||
+	       (outgoing->state == OUTGOING_ENVELOPE && outgoing->accepted == 0 &&
+		       outgoing->answered == before + outgoing->recipient_count);
 }
 
 /*
@@ -354,19 +350,19 @@ static void break_off(struct transfer *transfer, enum reply_class class, const c
 {
 	transfer->ended = true;
 	while (transfer->first != NULL) {
-		struct transaction *transaction = transfer->first;
-		enum reply_stage stage = stage_of(transfer, transaction);
+		struct outgoing *outgoing = transfer->first;
+		enum reply_stage stage = stage_of(transfer, outgoing);
 
-		if (stage == STAGE_MAIL && transaction->behind && class == REPLY_DROPPED)
+		if (stage == STAGE_MAIL && outgoing->behind && class == REPLY_DROPPED)
 			stage = STAGE_REUSE;
-		if (!is_decided(transaction))
-			decide(transaction, stage, class, why, "");
+		if (!is_decided(outgoing))
+			decide(outgoing, stage, class, why, "");
 		finish(transfer);
 		class = REPLY_DROPPED; /* the one behind only loses its connection */
 	}
 }
 
-/* A reply decided for the first transaction, and the connection goes with it. */
+/* A reply decided for the first outgoing, and the connection goes with it. */
 static void break_off_by_response(
 	struct transfer *transfer, enum reply_stage stage, enum reply_class class)
 {
@@ -379,69 +375,69 @@ static void break_off_by_response(
 /* ---- in: one reply ---- */
 
 static void take_mail_reply(
-	struct transfer *transfer, struct transaction *transaction, enum reply_class class)
+	struct transfer *transfer, struct outgoing *outgoing, enum reply_class class)
 {
 	if (class == REPLY_POSITIVE) {
 		transfer->reset_due = true; /* until a dot ends it */
 		return;
 	}
-	transaction->refused = true;
-	decide_by_response(transfer, transaction, mail_stage(transaction), class);
+	outgoing->refused = true;
+	decide_by_response(transfer, outgoing, mail_stage(outgoing), class);
 }
 
-static void take_rcpt_reply(struct transfer *transfer, struct transaction *transaction,
-	size_t number, enum reply_class class)
+static void take_rcpt_reply(
+	struct transfer *transfer, struct outgoing *outgoing, size_t number, enum reply_class class)
 {
-	struct job_recipient *recipient = &transaction->recipients[number];
+	struct job_recipient *recipient = &outgoing->recipients[number];
 	const struct response *response = &transfer->response;
 
-	if (transaction->refused)
+	if (outgoing->refused)
 		return; /* 503: it only repeats the refusal of MAIL */
 	recipient->effect = reply_effect(STAGE_RCPT, class)->recipient;
 	if (recipient->effect == RECIPIENT_ACCEPTED) {
-		transaction->accepted++;
+		outgoing->accepted++;
 		return;
 	}
-	recipient->reply = envelope_text(transaction->envelope, response->text);
+	recipient->reply = envelope_text(outgoing->envelope, response->text);
 	recipient->status = response->status[0] != '\0'
-				    ? envelope_text(transaction->envelope, response->status)
+				    ? envelope_text(outgoing->envelope, response->status)
 				    : NULL;
-	decide_by_response(transfer, transaction, STAGE_RCPT, class);
+	decide_by_response(transfer, outgoing, STAGE_RCPT, class);
 }
 
 static void take_data_reply(
-	struct transfer *transfer, struct transaction *transaction, enum reply_class class)
+	struct transfer *transfer, struct outgoing *outgoing, enum reply_class class)
 {
-	bool wanted = !transaction->refused && transaction->accepted > 0;
+	bool wanted = !outgoing->refused && outgoing->accepted > 0;
 
 	if (class == REPLY_POSITIVE && wanted) {
-		enter(transaction, TRANSACTION_TEXT);
+		enter(outgoing, OUTGOING_TEXT);
 	} else if (class == REPLY_POSITIVE) {
 		/* It wants a text although it took no recipient: an empty one, which is no success. */
 		append_text(transfer, ".\r\n");
-		enter(transaction, TRANSACTION_LONE_DOT);
+		enter(outgoing, OUTGOING_LONE_DOT);
 	} else {
 		if (wanted)
-			decide_by_response(transfer, transaction, STAGE_DATA, class);
+			decide_by_response(transfer, outgoing, STAGE_DATA, class);
 		finish(transfer);
 	}
 }
 
 /* One by one, and nobody was accepted: there is nothing to say DATA for. */
-static bool is_pointless(const struct transfer *transfer, const struct transaction *transaction)
+static bool is_pointless(const struct transfer *transfer, const struct outgoing *outgoing)
 {
-	return !upstream_offer(transfer->options.upstream)->pipelining && is_decided(transaction);
+	return !upstream_offer(transfer->options.upstream)->pipelining && is_decided(outgoing);
 }
 
-static void take_command_reply(struct transfer *transfer, struct transaction *transaction)
+static void take_command_reply(struct transfer *transfer, struct outgoing *outgoing)
 {
-	enum reply_stage stage = stage_of(transfer, transaction);
+	enum reply_stage stage = stage_of(transfer, outgoing);
 	enum reply_class class = reply_classify(stage, transfer->response.code,
-		response_words(&transfer->response), transaction->accepted);
+		response_words(&transfer->response), outgoing->accepted);
 	size_t recipient;
-	enum command command = command_at(transaction, transaction->answered, &recipient);
+	enum command command = command_at(outgoing, outgoing->answered, &recipient);
 
-	if (is_decided(transaction) && (class == REPLY_BUSY || class == REPLY_DROPPED)) {
+	if (is_decided(outgoing) && (class == REPLY_BUSY || class == REPLY_DROPPED)) {
 		break_off(transfer, REPLY_DROPPED, "connection closed");
 		return;
 	}
@@ -449,7 +445,7 @@ static void take_command_reply(struct transfer *transfer, struct transaction *tr
 		break_off(transfer, REPLY_DROPPED, "RSET was refused");
 		return;
 	}
-	if (!is_decided(transaction) && reply_effect(stage, class)->close) {
+	if (!is_decided(outgoing) && reply_effect(stage, class)->close) {
 		break_off_by_response(transfer, stage, class);
 		return;
 	}
@@ -458,24 +454,24 @@ static void take_command_reply(struct transfer *transfer, struct transaction *tr
 		transfer->reset_due = false;
 		break;
 	case COMMAND_MAIL:
-		take_mail_reply(transfer, transaction, class);
+		take_mail_reply(transfer, outgoing, class);
 		break;
 	case COMMAND_RCPT:
-		take_rcpt_reply(transfer, transaction, recipient, class);
+		take_rcpt_reply(transfer, outgoing, recipient, class);
 		break;
 	case COMMAND_DATA:
-		take_data_reply(transfer, transaction, class);
+		take_data_reply(transfer, outgoing, class);
 		return;
 	}
-	transaction->answered++;
-	if (is_pointless(transfer, transaction))
+	outgoing->answered++;
+	if (is_pointless(transfer, outgoing))
 		finish(transfer);
 }
 
 /* The reply to the final dot. */
-static void take_dot_reply(struct transfer *transfer, struct transaction *transaction)
+static void take_dot_reply(struct transfer *transfer, struct outgoing *outgoing)
 {
-	enum reply_stage stage = stage_of(transfer, transaction);
+	enum reply_stage stage = stage_of(transfer, outgoing);
 	enum reply_class class = reply_classify(
 		stage, transfer->response.code, response_words(&transfer->response), 0);
 
@@ -484,7 +480,7 @@ static void take_dot_reply(struct transfer *transfer, struct transaction *transa
 		return;
 	}
 	transfer->reset_due = false;
-	decide_by_response(transfer, transaction, stage, class);
+	decide_by_response(transfer, outgoing, stage, class);
 	finish(transfer);
 }
 
@@ -501,24 +497,24 @@ static void take_lone_dot_reply(struct transfer *transfer)
 
 static void take_reply(struct transfer *transfer)
 {
-	struct transaction *transaction = transfer->first;
+	struct outgoing *outgoing = transfer->first;
 	enum reply_class class;
 
-	if (transaction == NULL) {
+	if (outgoing == NULL) {
 		transfer->ended = true; /* 421 on an idle connection, or out of step */
 		return;
 	}
-	switch (transaction->state) {
-	case TRANSACTION_ENVELOPE:
-		if (transaction->answered < transaction->written)
-			take_command_reply(transfer, transaction);
+	switch (outgoing->state) {
+	case OUTGOING_ENVELOPE:
+		if (outgoing->answered < outgoing->written)
+			take_command_reply(transfer, outgoing);
 		else
 			break_off(transfer, REPLY_DROPPED, "a reply that nobody asked for");
 		break;
-	case TRANSACTION_DOT:
-		take_dot_reply(transfer, transaction);
+	case OUTGOING_DOT:
+		take_dot_reply(transfer, outgoing);
 		break;
-	case TRANSACTION_LONE_DOT:
+	case OUTGOING_LONE_DOT:
 		take_lone_dot_reply(transfer);
 		break;
 	default:
@@ -585,49 +581,49 @@ bool transfer_is_idle(const struct transfer *transfer)
 
 bool transfer_has_room(const struct transfer *transfer)
 {
-	return transfer->first != NULL && transfer->first->state == TRANSACTION_DOT &&
+	return transfer->first != NULL && transfer->first->state == OUTGOING_DOT &&
 	       transfer->second == NULL && !transfer->ended && !is_used_up(transfer) &&
 	       upstream_offer(transfer->options.upstream)->pipelining;
 }
 
-static void begin(struct transfer *transfer, struct transaction *transaction)
+static void begin(struct transfer *transfer, struct outgoing *outgoing)
 {
 	bool idle = transfer->first == NULL;
 
-	transaction->on_idle =
+	outgoing->on_idle =
 		idle && transfer->begun > 0 &&
 		loop_now_ms(transfer->options.loop) - transfer->idle_since_ms >= IDLE_MS;
-	transaction->behind = transfer->begun > 0;
-	transaction->reset = idle && transfer->reset_due;
-	transaction->refused = false;
-	transaction->written = transaction->answered = 0;
-	transaction->accepted = 0;
-	transaction->read_error = 0;
-	transaction->line_start = true;
-	transaction->reply[0] = transaction->status[0] = '\0';
-	transaction->state = TRANSACTION_NONE;
-	for (size_t i = 0; i < transaction->recipient_count; i++)
-		transaction->recipients[i] =
-			(struct job_recipient){.index = transaction->recipients[i].index};
-	reader_init(&transaction->reader, transaction->view, transaction->envelope);
-	enter(transaction, TRANSACTION_ENVELOPE);
+	outgoing->behind = transfer->begun > 0;
+	outgoing->reset = idle && transfer->reset_due;
+	outgoing->refused = false;
+	outgoing->written = outgoing->answered = 0;
+	outgoing->accepted = 0;
+	outgoing->read_error = 0;
+	outgoing->line_start = true;
+	outgoing->reply[0] = outgoing->status[0] = '\0';
+	outgoing->state = OUTGOING_NONE;
+	for (size_t i = 0; i < outgoing->recipient_count; i++)
+		outgoing->recipients[i] =
+			(struct job_recipient){.index = outgoing->recipients[i].index};
+	reader_init(&outgoing->reader, outgoing->view, outgoing->envelope);
+	enter(outgoing, OUTGOING_ENVELOPE);
 	transfer->begun++;
 	if (idle)
-		transfer->first = transaction;
+		transfer->first = outgoing;
 	else
-		transfer->second = transaction;
+		transfer->second = outgoing;
 }
 
 /* Puts into the buffer what can be said now. False: a text could not be read. */
 static bool write_all(struct transfer *transfer)
 {
 	for (;;) {
-		struct transaction *last =
+		struct outgoing *last =
 			transfer->second != NULL ? transfer->second : transfer->first;
 
-		if (last != NULL && last->state == TRANSACTION_ENVELOPE)
+		if (last != NULL && last->state == OUTGOING_ENVELOPE)
 			write_envelope(transfer, last);
-		if (last != NULL && last->state == TRANSACTION_TEXT && !write_text(transfer, last))
+		if (last != NULL && last->state == OUTGOING_TEXT && !write_text(transfer, last))
 			return false;
 		if (!transfer_is_idle(transfer) && !transfer_has_room(transfer))
 			return true;
@@ -667,13 +663,12 @@ static bool send_all(struct transfer *transfer)
 
 static bool has_more_to_say(const struct transfer *transfer)
 {
-	const struct transaction *last =
-		transfer->second != NULL ? transfer->second : transfer->first;
+	const struct outgoing *last = transfer->second != NULL ? transfer->second : transfer->first;
 
 	if (last == NULL)
 		return false;
-	return last->state == TRANSACTION_TEXT ||
-	       (last->state == TRANSACTION_ENVELOPE && last->written < command_count(last) &&
+	return last->state == OUTGOING_TEXT ||
+	       (last->state == OUTGOING_ENVELOPE && last->written < command_count(last) &&
 		       upstream_offer(transfer->options.upstream)->pipelining);
 }
 

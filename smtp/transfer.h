@@ -35,17 +35,17 @@
 #include "smtp/response.h"
 #include "smtp/upstream.h"
 
-enum transaction_state {
-	TRANSACTION_NONE,
-	TRANSACTION_ENVELOPE,
-	TRANSACTION_TEXT,
-	TRANSACTION_DOT,
-	TRANSACTION_LONE_DOT,
-	TRANSACTION_OVER,
+enum outgoing_state {
+	OUTGOING_NONE,
+	OUTGOING_ENVELOPE,
+	OUTGOING_TEXT,
+	OUTGOING_DOT,
+	OUTGOING_LONE_DOT,
+	OUTGOING_OVER,
 };
-#define TRANSACTION_STATE_COUNT 6
+#define OUTGOING_STATE_COUNT 6
 
-struct transaction {
+struct outgoing {
 	/* asked */
 	struct envelope *envelope;
 	struct job_recipient *recipients; /* whose `index` tells the address */
@@ -60,7 +60,7 @@ struct transaction {
 	int read_error; /* the text could not be read: 0 or -errno */
 
 	/* transfer's */
-	enum transaction_state state;
+	enum outgoing_state state;
 	struct reader reader;
 	bool on_idle; /* its connection had been idle, after others */
 	bool behind; /* it followed others on its connection */
@@ -81,8 +81,8 @@ struct transfer_options {
 	const struct config_upstream *config;
 	uint8_t *scratch; /* STORE_PIECE_BYTES, shared by all transfers of the thread */
 	void *owner;
-	struct transaction *(*next)(void *owner); /* NULL: nothing to do */
-	void (*done)(void *owner, struct transaction *transaction);
+	struct outgoing *(*next)(void *owner); /* NULL: nothing to do */
+	void (*done)(void *owner, struct outgoing *outgoing);
 	void (*broken)(void *owner, bool polite); /* polite: it may be said QUIT */
 };
 
