@@ -41,17 +41,27 @@ void writer_nudge(struct writer *writer)
 
 /* ---- the group ---- */
 
+static size_t pieces_bytes(const struct text_piece *piece)
+{
+	size_t bytes = 0;
+
+	for (; piece != NULL; piece = piece->next)
+		bytes += piece->size;
+	return bytes;
+}
+
+/* Only what belongs to the verb is looked at; the rest of a request may be left from its last use. */
 static size_t text_bytes(const struct writer_request *request)
 {
 	size_t bytes = 0;
 
-	for (const struct text_piece *piece = request->pieces; piece != NULL; piece = piece->next)
-		bytes += piece->size;
+	if (request->verb == WRITER_APPEND)
+		return pieces_bytes(request->pieces);
+	if (request->verb != WRITER_ADD && request->verb != WRITER_CHANGE)
+		return 0;
 	for (const struct message *message = request->message; message != NULL;
 		message = message->next)
-		for (const struct text_piece *piece = message->pieces; piece != NULL;
-			piece = piece->next)
-			bytes += piece->size;
+		bytes += pieces_bytes(message->pieces);
 	return bytes;
 }
 

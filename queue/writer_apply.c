@@ -19,7 +19,8 @@ bool writer_brings_new_mail(const struct writer_request *request)
 
 static bool brings_own_mail(const struct writer_request *request)
 {
-	return request->message != NULL && !writer_brings_new_mail(request);
+	return (request->verb == WRITER_ADD || request->verb == WRITER_CHANGE) &&
+	       request->message != NULL && !writer_brings_new_mail(request);
 }
 
 static bool has_room(const struct writer *writer, const struct writer_request *request)
