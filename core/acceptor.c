@@ -141,7 +141,10 @@ static bool give_to_workers(void *giver, struct accepted *accepted)
 
 /* ---- accepting ---- */
 
-/* Over a limit: refused where that is allowed, else parked. */
+/*
+ * Over a limit: refused where that is allowed, else parked. A fragile client meets the limit in total only when another
+ * thread took the last place since this one looked.
+ */
 static void turn_away(struct gate *gate, struct accepted *accepted, enum admission_answer answer)
 {
 	if (gate->socket->leaves_in_backlog && parking_add(gate->thread->parking, accepted, false))

@@ -7,7 +7,7 @@
 #include "core/log.h"
 #include "core/metrics.h"
 
-#define RETRY_MS 20
+#define RETRY_MS 5 /* as often as the acceptor looks at its backlog, for the same chance */
 #define A_RETRY  64 /* of those that wait */
 
 struct parked {

@@ -178,6 +178,7 @@ static void threads_that_come_and_go_leak_nothing(void **state)
 	struct address all = host("192.0.2.1");
 	struct admission_ticket tickets[SHARED_LIMIT], refused;
 	pthread_t threads[THREADS];
+	unsigned in = 0;
 
 	(void)state;
 	shared = admission_open(2 * THREADS, &limits, 1);
@@ -188,8 +189,10 @@ static void threads_that_come_and_go_leak_nothing(void **state)
 	for (unsigned i = 0; i < THREADS; i++) {
 		pthread_join(threads[i], NULL);
 		assert_int_equal(counts[i].in + counts[i].address_full, ROUNDS);
-		assert_true(counts[i].in > 0);
+		in += counts[i].in;
 	}
+	assert_true(
+		in > 0); /* not each: the others may have held all places through its whole run */
 	assert_int_equal(admission_count(shared), 0);
 	assert_int_equal(metric_value(METRIC_CONNECTIONS), 0);
 	/* every place of the address was given back */
