@@ -425,6 +425,16 @@ void session_cut(struct session *session)
 
 /* ---- its beginning ---- */
 
+/* A Unix socket's client is on this host, and counts as 127.0.0.1. */
+static bool may_relay(const struct config_listener *listener, const struct address *peer)
+{
+	static const struct address loopback = {.size = sizeof(struct sockaddr_in),
+		.v4 = {.sin_family = AF_INET, .sin_addr = {.s_addr = 0x0100007f}}};
+
+	return network_list_has(
+		&listener->networks, peer->any.sa_family == AF_UNIX ? &loopback : peer);
+}
+
 static struct session *make_session(struct session_shared *shared, struct config *config,
 	const struct config_listener *listener, const struct accepted *accepted)
 {
@@ -437,7 +447,7 @@ static struct session *make_session(struct session_shared *shared, struct config
 	session->config = config_share(config);
 	session->listener = listener;
 	session->policy = policy_of(listener->profile);
-	session->may_relay = network_list_has(&listener->networks, &accepted->peer);
+	session->may_relay = may_relay(listener, &accepted->peer);
 	session->ticket = accepted->ticket;
 	snprintf(session->client, sizeof(session->client), "%.63s",
 		address_format_host(&accepted->peer, host));

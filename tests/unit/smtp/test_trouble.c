@@ -1,0 +1,594 @@
+/* A session's limits, deadlines and refusals, by profile. */
+#include "tests/unit/smtp/place.h"
+
+#include <malloc.h>
+
+static int setup(void **state)
+{
+	static struct place place;
+
+	place_open(&place, PLACE_MAP);
+	*state = &place;
+	return 0;
+}
+
+static int setup_small_store(void **state)
+{
+	static struct place place;
+
+	place_open(&place, 16 << 20);
+	*state = &place;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	place_close(*state);
+	return 0;
+}
+
+/* ---- refusals ---- */
+
+static void strangers_may_not_relay(void **state)
+{
+	struct client client;
+
+	client_open_from(&client, *state, PLACE_STANDARD, "198.51.100.7:1");
+	client_say(&client, "HELO x\r\nMAIL FROM:<a@example.org>\r\n");
+	client_hear(&client);
+	client_check(&client, "RCPT TO:<b@example.edu>\r\nDATA\r\n",
+		"550 5.7.1 Host 198.51.100.7 may not send mail through this relay\r\n"
+		"503 5.5.1 No recipient was accepted, send MAIL and RCPT first\r\n");
+	client_leave(&client);
+}
+
+static void unix_socket_counts_as_loopback(void **state)
+{
+	struct client client;
+
+	client_open_from(&client, *state, PLACE_STANDARD, "unix:/run/x");
+	client_say(&client, "HELO x\r\nMAIL FROM:<a@example.org>\r\n");
+	client_hear(&client);
+	client_check_code(&client, "RCPT TO:<b@example.edu>\r\n", "250 2.1.5");
+	client_leave(&client);
+}
+
+static void say_recipients(struct client *client, unsigned count)
+{
+	char line[64];
+
+	client_say(client, "MAIL FROM:<a@example.org>\r\n");
+	client_hear(client);
+	for (unsigned i = 0; i < count; i++) {
+		snprintf(line, sizeof(line), "RCPT TO:<r%u@example.edu>\r\n", i);
+		client_check_code(client, line, "250 2.1.5");
+	}
+}
+
+static void recipients_over_the_limit_are_refused_and_the_others_served(void **state)
+{
+	struct place *place = *state;
+	struct client client;
+
+	client_open(&client, place, PLACE_STANDARD);
+	say_recipients(&client, 100);
+	client_check_code(&client, "RCPT TO:<r@example.edu>\r\n", "452 4.5.3");
+	client_check_code(&client, "DATA\r\n", "354 ");
+	client_check_code(&client, "x\r\n.\r\n", "250 2.0.0");
+	client_leave(&client);
+	client_open(&client, place, PLACE_FRAGILE);
+	say_recipients(&client, 1000);
+	client_check_code(&client, "RCPT TO:<r@example.edu>\r\n", "550 5.5.3");
+	client_check_code(&client, "DATA\r\n", "354 ");
+	client_check_code(&client, "x\r\n.\r\n", "250 2.0.0");
+	client_leave(&client);
+	assert_int_equal(place_count(place), 2);
+}
+
+static void message_over_the_limit_is_refused_and_the_session_in_step(void **state)
+{
+	static char line[] = "0123456789012345678901234567890123456789012345678901234567890\r\n";
+	struct place *place = *state;
+	struct client client;
+
+	client_open(&client, place, PLACE_STANDARD);
+	client_check(&client, ENVELOPE, GO_AHEAD);
+	for (size_t size = 0; size <= 1 << 20; size += sizeof(line) - 1)
+		client_say_sized(&client, line, sizeof(line) - 1);
+	client_check(&client, ".\r\nNOOP\r\n",
+		"552 5.3.4 Message is larger than this relay takes\r\n250 2.0.0 Ok\r\n");
+	assert_int_equal(place_count(place), 0);
+	client_check(&client, ENVELOPE, GO_AHEAD);
+	client_check_code(&client, "x\r\n.\r\n", "250 2.0.0");
+	client_leave(&client);
+}
+
+static void message_of_exactly_the_limit_is_taken(void **state)
+{
+	static char text[(1 << 20) + 1];
+	struct client client;
+
+	memset(text, 'x', sizeof(text));
+	for (size_t i = 64; i < sizeof(text) - 64; i += 64)
+		memcpy(text + i, "\r\n", 2);
+	memcpy(text + (1 << 20) - 2, "\r\n", 2);
+	client_open(&client, *state, PLACE_STANDARD);
+	client_check(&client, ENVELOPE, GO_AHEAD);
+	client_say_sized(&client, text, 1 << 20);
+	client_check_code(&client, ".\r\n", "250 2.0.0");
+	client_check(&client, ENVELOPE, GO_AHEAD);
+	client_say_sized(&client, "x", 1);
+	client_say_sized(&client, text, 1 << 20);
+	client_check_code(&client, ".\r\n", "552 5.3.4");
+	client_leave(&client);
+}
+
+static void nul_and_loops_are_refused_behind_the_dot(void **state)
+{
+	struct place *place = *state;
+	struct client client;
+
+	client_open(&client, place, PLACE_STANDARD);
+	client_check(&client, ENVELOPE, GO_AHEAD);
+	client_say_sized(&client, "a\r\n\0.\r\n", 7);
+	client_check_code(&client, ".\r\n", "554 5.6.0");
+	for (int fields = 100; fields <= 101; fields++) {
+		client_check(&client, ENVELOPE, GO_AHEAD);
+		for (int i = 0; i < fields; i++)
+			client_say(&client, "Received: from a by b; today\r\n");
+		client_check_code(&client, "\r\n.\r\n", fields == 100 ? "250 2.0.0" : "554 5.4.6");
+	}
+	assert_int_equal(place_count(place), 1);
+	client_leave(&client);
+}
+
+static void false_ends_and_what_they_smuggle_stay_text(void **state)
+{
+	static const char *const ends[] = {
+		"\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r\n.\r", "\r.\r\n", "\r\n.\r\r\n"};
+	struct place *place = *state;
+	struct client client;
+
+	client_open(&client, place, PLACE_STANDARD);
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		client_check(&client, ENVELOPE, GO_AHEAD);
+		client_say(&client, "one");
+		client_say(&client, ends[i]);
+		client_check_code(&client,
+			"MAIL FROM:<evil@example.org>\r\nRCPT TO:<v@example.edu>\r\nDATA\r\n"
+			"two\r\n.\r\n",
+			"250 2.0.0");
+		assert_int_equal(place_count(place), i + 1);
+	}
+	client_leave(&client);
+}
+
+static void too_many_bad_commands_end_the_session(void **state)
+{
+	struct client client;
+
+	client_open(&client, *state, PLACE_STANDARD);
+	for (int i = 0; i < 5; i++)
+		client_check_code(&client, "NONSENSE\r\n", "500 5.5.1");
+	client_check(&client, "NONSENSE\r\nNOOP\r\n",
+		"500 5.5.1 Unknown command\r\n421 4.7.0 Too many errors\r\n");
+	assert_true(client_is_closed(&client));
+	client_leave(&client);
+	client_open(&client, *state, PLACE_FRAGILE);
+	for (int i = 0; i < 5; i++)
+		client_check_code(&client, "NONSENSE\r\n", "500 5.5.1");
+	client_check(&client, "NONSENSE\r\n", "500 5.5.1 Unknown command\r\n");
+	assert_true(client_is_closed(&client));
+	client_leave(&client);
+}
+
+static void other_protocols_are_dropped_at_once(void **state)
+{
+	static const char *const lines[] = {"GET / HTTP/1.1\r\n", "post /x HTTP/1.0\n",
+		"CONNECT mx:25 HTTP/1.1\r\nHost: x\r\n\r\nMAIL FROM:<a@b>\r\n"};
+	struct client client;
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		client_open(&client, *state, i == 0 ? PLACE_FRAGILE : PLACE_STANDARD);
+		client_check(&client, lines[i], "");
+		assert_true(client_is_closed(&client));
+		client_leave(&client);
+	}
+}
+
+static void overlong_command_is_answered_once(void **state)
+{
+	static char line[100000];
+	struct client client;
+
+	memset(line, 'x', sizeof(line));
+	memcpy(line, "MAIL FROM:<", 11);
+	client_open(&client, *state, PLACE_STANDARD);
+	client_say_sized(&client, line, sizeof(line));
+	client_check(&client, "\r\nRCPT TO:<b@example.edu>\r\n",
+		"500 5.5.2 Line too long\r\n503 5.5.1 Send MAIL first\r\n");
+	client_leave(&client);
+}
+
+/* ---- deadlines ---- */
+
+static void silent_client_is_timed_out(void **state)
+{
+	struct place *place = *state;
+	struct client plain, device;
+
+	client_open(&plain, place, PLACE_STANDARD);
+	client_open(&device, place, PLACE_FRAGILE);
+	place_advance(place, 299000);
+	assert_int_equal(place_sessions(place), 2);
+	place_advance(place, 2000);
+	assert_string_equal(client_hear(&plain), "421 4.4.2 Timed out, closing connection\r\n");
+	assert_string_equal(client_hear(&device), "");
+	assert_true(client_is_closed(&plain));
+	assert_true(client_is_closed(&device));
+	assert_int_equal(place_sessions(place), 0);
+	client_leave(&plain);
+	client_leave(&device);
+}
+
+static void single_bytes_do_not_lengthen_a_commands_deadline(void **state)
+{
+	struct place *place = *state;
+	struct client client;
+
+	client_open(&client, place, PLACE_STANDARD);
+	for (int i = 0; i < 29; i++) {
+		client_say(&client, "N");
+		place_advance(place, 10000);
+	}
+	assert_int_equal(place_sessions(place), 1);
+	client_say(&client, "N");
+	place_advance(place, 11000);
+	assert_int_equal(place_sessions(place), 0);
+	client_leave(&client);
+}
+
+static void a_command_begins_a_new_deadline(void **state)
+{
+	struct place *place = *state;
+	struct client client;
+
+	client_open(&client, place, PLACE_STANDARD);
+	for (int i = 0; i < 10; i++) {
+		place_advance(place, 200000);
+		client_check_code(&client, "NOOP\r\n", "250 ");
+	}
+	client_leave(&client);
+}
+
+static void text_has_a_deadline_between_reads_and_one_in_all(void **state)
+{
+	struct place *place = *state;
+	struct client client;
+
+	client_open(&client, place, PLACE_STANDARD);
+	client_check(&client, ENVELOPE, GO_AHEAD);
+	place_advance(place, 301000);
+	client_check_code(&client, "", "421 4.4.2");
+	client_leave(&client);
+	client_open(&client, place, PLACE_STANDARD);
+	client_check(&client, ENVELOPE, GO_AHEAD);
+	for (int i = 0; i < 17; i++) {
+		client_say(&client, "x\r\n");
+		place_advance(place, 200000);
+	}
+	assert_int_equal(place_sessions(place), 1);
+	client_say(&client, "x\r\n");
+	place_advance(place, 201000);
+	client_check_code(&client, "", "421 4.4.2");
+	assert_true(client_is_closed(&client));
+	assert_int_equal(place_count(place), 0);
+	client_leave(&client);
+}
+
+static void slow_reader_of_replies_stops_itself_and_is_cut(void **state)
+{
+	static char noops[6 * 20000];
+	struct place *place = *state;
+	struct client client;
+	size_t replies = 0, sent = 0;
+	ssize_t got;
+
+	for (size_t i = 0; i < sizeof(noops); i += 6)
+		memcpy(noops + i, "NOOP\r\n", 6);
+	client_open(&client, place, PLACE_STANDARD);
+	do {
+		got = send(client.fd, noops + sent % sizeof(noops),
+			sizeof(noops) - sent % sizeof(noops), 0);
+		sent += got > 0 ? (size_t)got : 0;
+		place_turn(place);
+	} while (got > 0 && sent < (size_t)10 << 20);
+	assert_true(got < 0); /* it reads no more */
+	for (const char *heard = client_hear(&client); *heard != '\0';
+		heard = strstr(heard, "\r\n") + 2)
+		replies++;
+	assert_int_equal(replies, sent / 6);
+	while (send(client.fd, noops, sizeof(noops), 0) > 0)
+		place_turn(place);
+	place_advance(place, 301000);
+	assert_int_equal(place_sessions(place), 0);
+	client_leave(&client);
+}
+
+static void idle_session_is_small(void **state)
+{
+	struct place *place = *state;
+	struct client clients[100];
+	size_t before;
+
+	client_open(&clients[0], place, PLACE_STANDARD);
+	client_check(&clients[0], ENVELOPE, GO_AHEAD);
+	client_check_code(&clients[0], "x\r\n.\r\n", "250 ");
+	before = mallinfo2().uordblks;
+	for (size_t i = 1; i < 100; i++) {
+		client_open(&clients[i], place, PLACE_STANDARD);
+		client_check(&clients[i], ENVELOPE, GO_AHEAD);
+		client_check_code(&clients[i], "x\r\n.\r\n", "250 ");
+		client_check_code(&clients[i], "NOOP\r\n", "250 ");
+	}
+	assert_true(mallinfo2().uordblks - before < (size_t)99 * 2048);
+	for (size_t i = 0; i < 100; i++)
+		client_leave(&clients[i]);
+}
+
+/* ---- the store ---- */
+
+/* Until no new mail is taken. Returns the first id. */
+static void fill_store(struct place *place)
+{
+	for (uint64_t id = 100; !writer_is_full(place->scene.writer); id++) {
+		scene_add(&place->scene, id, 256 << 10);
+		clock_turned_advance(&place->scene.turned, 200);
+	}
+}
+
+static void make_room(struct place *place)
+{
+	for (uint64_t id = 100; id < 130; id++)
+		scene_change(&place->scene, id, scene_deliver_all);
+	for (int i = 0; i < 20 && writer_is_full(place->scene.writer); i++) {
+		clock_turned_advance(&place->scene.turned, 200);
+		scene_change(&place->scene, 1, scene_deliver_all);
+	}
+	assert_false(writer_is_full(place->scene.writer));
+}
+
+static void full_store_refuses_at_mail(void **state)
+{
+	struct place *place = *state;
+	struct client client;
+
+	fill_store(place);
+	client_open(&client, place, PLACE_STANDARD);
+	client_check_code(&client, "MAIL FROM:<a@example.org>\r\n", "452 4.3.1");
+	client_check_code(&client, "NOOP\r\n", "250 ");
+	make_room(place);
+	client_check_code(&client, "MAIL FROM:<a@example.org>\r\n", "250 2.1.0");
+	client_leave(&client);
+}
+
+static void full_store_holds_the_reply_to_a_fragile_client_until_there_is_room(void **state)
+{
+	struct place *place = *state;
+	uint64_t refused = metric_value(METRIC_FRAGILE_4XX);
+	struct client client;
+
+	fill_store(place);
+	client_open(&client, place, PLACE_FRAGILE);
+	client_check(&client, ENVELOPE, "");
+	place_advance(place, 120000);
+	assert_string_equal(client_hear(&client), "");
+	make_room(place);
+	place_advance(place, 2000);
+	assert_string_equal(client_hear(&client), GO_AHEAD);
+	client_check_code(&client, "x\r\n.\r\n", "250 2.0.0");
+	assert_int_equal(metric_value(METRIC_FRAGILE_4XX), refused);
+	client_leave(&client);
+}
+
+static void patience_ends_with_452_and_is_counted(void **state)
+{
+	struct place *place = *state;
+	uint64_t refused = metric_value(METRIC_FRAGILE_4XX);
+	struct client client;
+
+	fill_store(place);
+	client_open(&client, place, PLACE_FRAGILE);
+	client_check(&client, "MAIL FROM:<a@example.org>\r\nNOOP\r\n", "");
+	for (int i = 0; i < 239; i++)
+		place_advance(place, 1000);
+	assert_string_equal(client_hear(&client), "");
+	place_advance(place, 2000);
+	assert_string_equal(client_hear(&client),
+		"452 4.3.1 Queue is full, try again later\r\n250 2.0.0 Ok\r\n");
+	assert_int_equal(metric_value(METRIC_FRAGILE_4XX), refused + 1);
+	client_leave(&client);
+}
+
+static void client_that_goes_while_its_reply_is_held_is_forgotten(void **state)
+{
+	struct place *place = *state;
+	struct client client;
+
+	fill_store(place);
+	client_open(&client, place, PLACE_FRAGILE);
+	client_check(&client, "MAIL FROM:<a@example.org>\r\n", "");
+	client_leave(&client);
+	assert_int_equal(place_sessions(place), 0);
+}
+
+/* The store fills between MAIL and the dot. */
+static void store_that_fills_meanwhile_refuses_at_the_dot(void **state)
+{
+	struct place *place = *state;
+	struct client plain, device, gone;
+	uint64_t stored;
+
+	client_open(&plain, place, PLACE_STANDARD);
+	client_open(&device, place, PLACE_FRAGILE);
+	client_open(&gone, place, PLACE_FRAGILE);
+	client_check(&plain, ENVELOPE, GO_AHEAD);
+	client_check(&device, ENVELOPE, GO_AHEAD);
+	client_check(&gone, ENVELOPE, GO_AHEAD);
+	fill_store(place);
+	stored = place_count(place);
+	client_check_code(&plain, "x\r\n.\r\n", "452 4.3.1");
+	client_check(&device, "x\r\n.\r\n", "");
+	client_check(&gone, "x\r\n.\r\n", "");
+	client_leave(&gone);
+	assert_int_equal(place_sessions(place), 2);
+	place_advance(place, 60000);
+	assert_string_equal(client_hear(&device), "");
+	assert_int_equal(place_count(place), stored);
+	make_room(place);
+	stored = place_count(place);
+	place_advance(place, 2000);
+	client_check_code(&device, "", "250 2.0.0");
+	assert_int_equal(place_count(place), stored + 1);
+	client_leave(&plain);
+	client_leave(&device);
+}
+
+static void store_that_fills_within_a_text_keeps_the_session_in_step(void **state)
+{
+	static char body[300000];
+	struct place *place = *state;
+	struct client client;
+
+	memset(body, 'x', sizeof(body));
+	client_open(&client, place, PLACE_STANDARD);
+	client_check(&client, ENVELOPE, GO_AHEAD);
+	client_say_sized(&client, body, sizeof(body));
+	fill_store(place);
+	client_say_sized(&client, body, sizeof(body));
+	client_check(&client, "\r\n.\r\nNOOP\r\n",
+		"452 4.3.1 Queue is full, try again later\r\n250 2.0.0 Ok\r\n");
+	client_leave(&client);
+}
+
+static void check_result(struct place *place, unsigned listener, int result, const char *wanted)
+{
+	struct client client;
+
+	client_open(&client, place, listener);
+	client_check(&client, ENVELOPE, GO_AHEAD);
+	place->forced_result = result;
+	client_check(&client, "x\r\n.\r\n", wanted);
+	assert_int_equal(client_is_closed(&client), wanted[0] == '\0');
+	client_leave(&client);
+}
+
+static void what_is_not_known_to_be_stored_is_not_answered(void **state)
+{
+	check_result(*state, PLACE_STANDARD, -EIO, "");
+	check_result(*state, PLACE_FRAGILE, -EIO, "");
+}
+
+static void failed_store_is_told_to_standard_clients_only(void **state)
+{
+	check_result(*state, PLACE_STANDARD, -EBADMSG,
+		"451 4.3.0 Queue cannot be written, try again later\r\n");
+	check_result(*state, PLACE_FRAGILE, -EBADMSG, "");
+}
+
+/* ---- stop and reload ---- */
+
+static void stop_ends_idle_sessions_and_lets_messages_finish(void **state)
+{
+	struct place *place = *state;
+	struct client plain, device, busy, busy_device;
+
+	client_open(&plain, place, PLACE_STANDARD);
+	client_open(&device, place, PLACE_FRAGILE);
+	client_open(&busy, place, PLACE_STANDARD);
+	client_open(&busy_device, place, PLACE_FRAGILE);
+	client_check(&busy, ENVELOPE, GO_AHEAD);
+	client_check(&busy_device, ENVELOPE, GO_AHEAD);
+	smtp_service.stopping(place->service);
+	assert_string_equal(
+		client_hear(&plain), "421 4.3.2 Service is stopping, try again later\r\n");
+	assert_string_equal(client_hear(&device), "");
+	assert_true(client_is_closed(&plain) && client_is_closed(&device));
+	assert_int_equal(place_sessions(place), 2);
+	client_say(&busy, "x\r\n.\r\n");
+	assert_non_null(strstr(client_hear(&busy), "\r\n421 4.3.2 "));
+	client_check_code(&busy_device, "x\r\n.\r\n", "250 2.0.0");
+	assert_true(client_is_closed(&busy) && client_is_closed(&busy_device));
+	assert_int_equal(place_sessions(place), 0);
+	assert_int_equal(place_count(place), 2);
+	client_leave(&plain);
+	client_leave(&device);
+	client_leave(&busy);
+	client_leave(&busy_device);
+}
+
+static void open_sessions_keep_their_configuration(void **state)
+{
+	struct place *place = *state;
+	struct mailbox *const inboxes[] = {place->inbox};
+	struct config *config = place_config("max_recipients = 7");
+	struct client before, after;
+
+	client_open(&before, place, PLACE_STANDARD);
+	assert_int_equal(server_configure(place->server, config, inboxes, 1), 0);
+	config_close(&config);
+	place_turn(place);
+	client_open(&after, place, PLACE_STANDARD);
+	client_say(&before, "EHLO x\r\n");
+	assert_non_null(strstr(client_hear(&before), "RCPTMAX=100\r\n"));
+	client_say(&after, "EHLO x\r\n");
+	assert_non_null(strstr(client_hear(&after), "RCPTMAX=7\r\n"));
+	client_leave(&before);
+	client_leave(&after);
+}
+
+static void refusal_of_a_listener_follows_its_profile(void **state)
+{
+	struct place *place = *state;
+
+	assert_string_equal(server_refusal(&place->config->listeners[PLACE_STANDARD]),
+		"421 4.7.0 Too many connections, try again later\r\n");
+	assert_null(server_refusal(&place->config->listeners[PLACE_FRAGILE]));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define FULL(name) cmocka_unit_test_setup_teardown(name, setup_small_store, teardown)
+		TEST(strangers_may_not_relay),
+		TEST(unix_socket_counts_as_loopback),
+		TEST(recipients_over_the_limit_are_refused_and_the_others_served),
+		TEST(message_over_the_limit_is_refused_and_the_session_in_step),
+		TEST(message_of_exactly_the_limit_is_taken),
+		TEST(nul_and_loops_are_refused_behind_the_dot),
+		TEST(false_ends_and_what_they_smuggle_stay_text),
+		TEST(too_many_bad_commands_end_the_session),
+		TEST(other_protocols_are_dropped_at_once),
+		TEST(overlong_command_is_answered_once),
+		TEST(silent_client_is_timed_out),
+		TEST(single_bytes_do_not_lengthen_a_commands_deadline),
+		TEST(a_command_begins_a_new_deadline),
+		TEST(text_has_a_deadline_between_reads_and_one_in_all),
+		TEST(slow_reader_of_replies_stops_itself_and_is_cut),
+		TEST(idle_session_is_small),
+		FULL(full_store_refuses_at_mail),
+		FULL(full_store_holds_the_reply_to_a_fragile_client_until_there_is_room),
+		FULL(patience_ends_with_452_and_is_counted),
+		FULL(client_that_goes_while_its_reply_is_held_is_forgotten),
+		FULL(store_that_fills_meanwhile_refuses_at_the_dot),
+		FULL(store_that_fills_within_a_text_keeps_the_session_in_step),
+		TEST(what_is_not_known_to_be_stored_is_not_answered),
+		TEST(failed_store_is_told_to_standard_clients_only),
+		TEST(stop_ends_idle_sessions_and_lets_messages_finish),
+		TEST(open_sessions_keep_their_configuration),
+		TEST(refusal_of_a_listener_follows_its_profile),
+	};
+
+	return cmocka_run_group_tests_name("smtp/trouble", tests, NULL, NULL);
+}
