@@ -41,6 +41,7 @@ int store_begin(struct store *store, struct store_batch **out)
 	if (store->begun++ % READER_CHECK == 0)
 		mdb_reader_check(
 			store->env, &dead); /* a backup that was killed would pin pages for ever */
+	lmdb_count_pinned(store);
 	rc = mdb_txn_begin(store->env, NULL, 0, &batch->txn);
 	if (rc != 0) {
 		batch->txn = NULL;
@@ -490,6 +491,8 @@ void store_abort(struct store_batch **batch)
 		return;
 	mdb_txn_abort(old->txn);
 	old->txn = NULL;
+	if (old->failed == -EIO)
+		old->store->must_reopen = true;
 	lmdb_state_aborted(old);
 	*batch = NULL;
 }
@@ -538,6 +541,7 @@ int store_fill(struct store *store, struct store_fill *out)
 	free_blocks = disk.f_bavail < disk.f_blocks ? disk.f_bavail : disk.f_blocks;
 	out->map_permille = permille(store->used_pages, store->map_pages);
 	out->disk_permille = permille(disk.f_blocks - free_blocks, disk.f_blocks);
+	out->pinned_bytes = (uint64_t)store->pinned.pages * store->page_bytes;
 	out->used_bytes = (uint64_t)store->used_pages * store->page_bytes;
 	out->max_bytes = (uint64_t)store->map_pages * store->page_bytes;
 	out->disk_free_bytes = free_blocks * disk.f_frsize;

@@ -37,6 +37,8 @@ int lmdb_errno(int rc)
 		return -EEXIST;
 	case MDB_MAP_FULL:
 	case MDB_TXN_FULL:
+	case EDQUOT:
+	case EFBIG:
 		return -ENOSPC;
 	case MDB_CORRUPTED:
 	case MDB_PAGE_NOTFOUND:
@@ -270,7 +272,8 @@ void lmdb_env_close(struct store *store)
 size_t lmdb_used_pages(const struct store *store, MDB_txn *txn)
 {
 	MDB_stat stat;
-	size_t pages = 4; /* the two meta pages, and the root of the tables' names */
+	/* The two meta pages, the root of the tables' names, and what a reader pins. */
+	size_t pages = 3 + store->pinned.pages;
 	int table;
 
 	for (table = 0; table < TABLE_COUNT; table++)

@@ -171,6 +171,7 @@ int store_reopen(struct store *store, struct reason *reason)
 		view->txn = NULL;
 	}
 	lmdb_env_close(store);
+	store->pinned = (struct lmdb_pinned){0};
 	rc = lmdb_env_open(store, reason);
 	pthread_rwlock_unlock(&store->gate);
 	store->must_reopen = rc < 0;

@@ -60,6 +60,13 @@ struct lmdb_upstream {
 	bool changed; /* in this batch */
 };
 
+/* Pages freed that a reader still looks at. */
+struct lmdb_pinned {
+	uint64_t oldest; /* what the reader that is most behind looks at; 0: none is */
+	uint64_t seen_to;
+	size_t pages;
+};
+
 struct store_batch {
 	struct store *store;
 	MDB_txn *txn; /* NULL: no batch */
@@ -88,6 +95,7 @@ struct store {
 
 	/* the writer's */
 	size_t map_pages, used_pages, page_bytes;
+	struct lmdb_pinned pinned;
 	bool must_reopen; /* a commit failed */
 	bool must_write; /* reopened since: the next commit proves the disk */
 	unsigned begun; /* batches */
@@ -113,10 +121,15 @@ int lmdb_errno(int rc);
 /* Opens what is in data_dir, made first when it is missing; checks size and schema. Leaves store->env NULL on failure. */
 int lmdb_env_open(struct store *store, struct reason *reason);
 void lmdb_env_close(struct store *store);
-/* Pages that the tables take in this transaction's sight. */
+/* Pages that the tables take in this transaction's sight, and those that long readers pin. */
 size_t lmdb_used_pages(const struct store *store, MDB_txn *txn);
 /* Makes the file long enough for all that a commit may write, see lmdb_env.c. 0 or -errno. */
 int lmdb_env_grow(struct store *store, size_t pages);
+
+/* ---- lmdb_readers.c: long readers ---- */
+
+/* Brings store->pinned up to date. Outside a batch. */
+void lmdb_count_pinned(struct store *store);
 
 /* ---- lmdb_state.c: schema, counts, upstreams ---- */
 

@@ -16,8 +16,10 @@
  *
  * Threads: one writer thread makes batches (store_begin … store_commit), any thread has views. A view's read
  * transaction lasts for one call; nothing it returns points into the store.
- * Errors: negative errno. -ENOENT: no such row. -EBADMSG: damaged. -ENOSPC: map or disk full, known to be not stored.
- * store_commit -EIO: *unknown*: stored or not; see writer.h for what is done then.
+ * Errors: negative errno. -ENOENT: no such row. -EEXIST: it is there. -EBADMSG: damaged. -EINVAL: a bug of the caller's.
+ * -EBUSY, -EROFS: no batch now. -ENOSPC, -ENOMEM: known to be not stored. store_commit -EIO: *unknown*: stored or not, and
+ * no batch begins until store_reopen; see writer.h for what is done then. From a view -EIO: closed by a reopen that failed.
+ * New mail (store_append, store_add) gets -ENOSPC while some pages are still free, so that changes and deletes go on.
  * Limits: keys and chunk sizes are the backend's affair; a chunk given to store_append is at most STORE_PIECE_BYTES.
  */
 #ifndef SLUICE_QUEUE_STORE_H
@@ -69,14 +71,17 @@ int store_append(struct store_batch *batch, uint64_t body_id, uint32_t sequence,
 /* A new message: -EEXIST when the id is taken. */
 int store_add(struct store_batch *batch, const struct envelope *envelope);
 int store_get(struct store_batch *batch, uint64_t id, struct envelope **out);
-/* Replaces the record; `before` is what store_get gave of it (its rows go). */
+/* Replaces the record; `before` is what store_get gave of it (its rows go). The body id stays. */
 int store_change(
 	struct store_batch *batch, const struct envelope *before, const struct envelope *after);
-/* The record, its rows, and its text when no other record shares it. */
+/* The record, its rows, and its text when no other record shares it (envelope.body_id). */
 int store_remove(struct store_batch *batch, const struct envelope *envelope);
-/* A text without an envelope: at most `max_pieces` of it a call. Returns how many were deleted. */
+/* A text without an envelope (else -EEXIST): at most `max_pieces` of it a call. Returns how many were deleted. */
 ssize_t store_drop_text(struct store_batch *batch, uint64_t body_id, uint32_t max_pieces);
-/* Texts without an envelope, for the sweep at start: up to `max` body ids greater than `after`. */
+/*
+ * Texts without an envelope, for the sweep at start: up to `max` body ids greater than `after`. A call looks at a bounded
+ * number of texts and may find none; *seen_to is the next call's `after`, UINT64_MAX when all were looked at.
+ */
 ssize_t store_orphans(struct store_batch *batch, uint64_t after, uint64_t *body_ids, size_t max,
 	uint64_t *seen_to);
 
@@ -95,11 +100,14 @@ void store_abort(struct store_batch **batch);
  */
 int store_reopen(struct store *store, struct reason *reason);
 
-/* How full the map and the disk are, 0 to 1000 each; cheap enough for every group. */
+/*
+ * How full the map and the disk are, 0 to 1000 each; cheap enough for every group. As of the last begin or commit. Pages
+ * that a long reader (a backup) keeps from being used again count as used; how many, says pinned_bytes.
+ */
 struct store_fill {
 	unsigned map_permille;
 	unsigned disk_permille;
-	uint64_t used_bytes, max_bytes, disk_free_bytes;
+	uint64_t used_bytes, pinned_bytes, max_bytes, disk_free_bytes;
 };
 int store_fill(struct store *store, struct store_fill *out);
 
@@ -111,7 +119,7 @@ void store_view_close(struct store_view **view);
 int store_view_get(struct store_view *view, uint64_t id, struct envelope **out);
 /* Copies a piece of a text to `to` (STORE_PIECE_BYTES long). Returns its size or -errno. */
 ssize_t store_view_piece(struct store_view *view, uint64_t body_id, uint32_t sequence, void *to);
-/* Up to `max` messages with ids greater than `after`, in order. Returns how many. */
+/* Up to `max` messages with ids greater than `after`, in order; damaged ones are passed over. Returns how many. */
 ssize_t store_view_list(struct store_view *view, uint64_t after, struct envelope **out, size_t max);
 
 struct store_due {
@@ -136,7 +144,8 @@ struct store_upstream_counts {
 };
 
 struct store_counts {
-	uint64_t messages, recipients, bytes;
+	uint64_t messages, bytes;
+	uint64_t recipients; /* not final ones */
 	uint64_t recipients_in[RECIPIENT_STATE_COUNT];
 	uint64_t messages_in
 		[RECIPIENT_STATE_COUNT]; /* under the first that applies: scanning, waiting, deferred, held, quarantined */

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <time.h>
 
+#include "queue/lmdb_store.h"
 #include "store_fixture.h"
 
 #define READERS  3
@@ -167,7 +168,7 @@ static void views_read_while_messages_come_and_go(void **state)
 	fixture_close(&fixture);
 }
 
-static uint64_t committed_txn(const struct fixture *fixture)
+static uint64_t used_bytes(const struct fixture *fixture)
 {
 	struct store_fill fill;
 
@@ -187,7 +188,7 @@ static void view_that_rests_does_not_make_the_store_grow(void **state)
 	fixture_open(&fixture, 4 << 20);
 	assert_int_equal(store_view_open(fixture.store, &view), 0);
 	assert_int_equal(store_view_get(view, 1, &envelope), -ENOENT);
-	used = committed_txn(&fixture);
+	used = used_bytes(&fixture);
 	for (id = 1; id < 400; id++) { /* twenty times what the store holds */
 		envelope = make_message(id, 1);
 		envelope->size_bytes = 200000;
@@ -195,8 +196,56 @@ static void view_that_rests_does_not_make_the_store_grow(void **state)
 		envelope_close(&envelope);
 		assert_int_equal(remove_message(fixture.store, id), 0);
 	}
-	assert_true(committed_txn(&fixture) < used + (1 << 20));
+	assert_true(used_bytes(&fixture) < used + (1 << 20));
 	store_view_close(&view);
+	fixture_close(&fixture);
+}
+
+/* Adds until the store is full; returns the first id that was refused. */
+static uint64_t fill_store(struct store *store, uint64_t id)
+{
+	struct envelope *envelope;
+	int rc;
+
+	do {
+		envelope = make_message(id, 1);
+		envelope->size_bytes = 20000;
+		rc = add_message(store, envelope);
+		envelope_close(&envelope);
+		id += rc == 0;
+	} while (rc == 0);
+	assert_int_equal(rc, -ENOSPC);
+	return id;
+}
+
+/* A backup is a reader that stays. New mail stops before the pages that it pins leave none for deletes. */
+static void pages_that_a_backup_pins_count_as_used(void **state)
+{
+	struct fixture fixture;
+	struct store_fill fill;
+	MDB_txn *backup;
+	uint64_t id, next;
+
+	(void)state;
+	fixture_open(&fixture, 8 << 20);
+	assert_true(fill_store(fixture.store, 1) > 200);
+	for (id = 101; remove_message(fixture.store, id) == 0; id++)
+		;
+	assert_int_equal(store_fill(fixture.store, &fill), 0);
+	assert_int_equal(fill.pinned_bytes, 0);
+	assert_int_equal(mdb_txn_begin(fixture.store->env, NULL, MDB_RDONLY, &backup), 0);
+	for (id = 1; id <= 30; id++)
+		assert_int_equal(remove_message(fixture.store, id), 0);
+	next = fill_store(fixture.store, 1000);
+	assert_int_equal(store_fill(fixture.store, &fill), 0);
+	assert_true(fill.pinned_bytes > 30 * 20000);
+	for (id = 31; id < 35; id++)
+		assert_int_equal(remove_message(fixture.store, id), 0);
+
+	mdb_txn_abort(backup);
+	assert_true(fill_store(fixture.store, next) > next);
+	assert_int_equal(store_fill(fixture.store, &fill), 0);
+	assert_int_equal(fill.pinned_bytes, 0);
 	fixture_close(&fixture);
 }
 
@@ -230,6 +279,7 @@ int main(void)
 		cmocka_unit_test(views_stay_valid_while_the_store_is_opened_again),
 		cmocka_unit_test(views_read_while_messages_come_and_go),
 		cmocka_unit_test(view_that_rests_does_not_make_the_store_grow),
+		cmocka_unit_test(pages_that_a_backup_pins_count_as_used),
 		cmocka_unit_test(first_commit_after_a_reopen_writes_even_when_empty),
 	};
 
