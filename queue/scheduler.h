@@ -68,9 +68,12 @@ struct scheduler_options {
 
 int scheduler_open(
 	struct scheduler **out, const struct scheduler_options *options, struct reason *reason);
+/* After delivery, the scanners and the writer have stopped: what they still had is freed, and due after the next start. */
 void scheduler_close(struct scheduler **scheduler);
 
 int scheduler_start(struct scheduler *scheduler, struct reason *reason);
+/* From now on nothing more is handed out; what comes back is still settled. Any thread; before delivery is stopped. */
+void scheduler_drain(struct scheduler *scheduler);
 /* Hands out nothing more, waits up to `deadline_ms` for jobs in flight to come back and be settled, joins. */
 void scheduler_stop(struct scheduler *scheduler, int64_t deadline_ms);
 
@@ -87,7 +90,8 @@ void scheduler_scan_failed(struct scheduler *scheduler, struct scan_job *job);
 /* A letter's context on this thread is the scheduler. */
 struct host_report {
 	char upstream[64], host[256];
-	const char *state; /* "open", "slow start", "resting", "probing", "paused" */
+	const char *
+		state; /* "open", "slow start", "resting", "probing", "paused"; "not configured" (and no host): messages wait for it */
 	bool paused;
 	unsigned in_flight, connections_allowed, max_connections;
 	uint64_t delivered, busy_times; /* since start */
