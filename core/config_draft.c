@@ -8,12 +8,13 @@
 
 const char *config_show(struct config_shown *shown, const char *value)
 {
-	size_t size = strlen(value), max = sizeof(shown->text) - 4;
+	static const char cut_mark[] = "...";
+	size_t size = strlen(value), max = sizeof(shown->text) - sizeof(cut_mark);
 	size_t kept = size > max ? max : size;
 
 	for (size_t i = 0; i < kept; i++)
 		shown->text[i] = value[i] < ' ' || value[i] > '~' ? '?' : value[i];
-	strcpy(shown->text + kept, size > max ? "..." : "");
+	snprintf(shown->text + kept, sizeof(cut_mark), "%s", size > max ? cut_mark : "");
 	return shown->text;
 }
 
@@ -25,6 +26,14 @@ int config_option_find(enum config_section section, const char *name)
 		if (strcmp(kind->options[i].name, name) == 0)
 			return (int)i;
 	return -1;
+}
+
+/* Values are quoted in messages, and a message is one line of ASCII. */
+static void clean(char *text)
+{
+	for (; *text != '\0'; text++)
+		if (*text < ' ' || *text > '~')
+			*text = '?';
 }
 
 static unsigned line_of(const struct config_given *given, const char *option)
@@ -46,6 +55,7 @@ int config_fail(const struct config_draft *draft, const struct config_given *giv
 	va_start(args, format);
 	vsnprintf(what, sizeof(what), format, args);
 	va_end(args);
+	clean(what);
 	if (given->title != NULL)
 		snprintf(section, sizeof(section), "section %s '%s'%s",
 			config_section_kinds[given->section].name,

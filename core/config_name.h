@@ -9,7 +9,8 @@
 
 #include <stdbool.h>
 
-bool config_is_name(const char *text); /* of a section: letters, digits, "-", "_", "."; 63 at most */
+bool config_is_name(
+	const char *text); /* of a section: letters, digits, "-", "_", "."; 63 at most */
 bool config_is_domain(const char *text);
 bool config_is_literal(const char *text); /* "[192.0.2.1]", "[IPv6:2001:db8::1]" */
 bool config_is_mailbox(const char *text);
