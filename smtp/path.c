@@ -86,7 +86,9 @@ static bool take_address_literal(struct cursor *cursor)
 		from += strlen("IPv6:");
 		family = AF_INET6;
 	}
-	if ((size_t)(close - from) >= sizeof(text))
+	/* inet_pton reads up to a NUL */
+	if ((size_t)(close - from) >= sizeof(text) ||
+		memchr(from, '\0', (size_t)(close - from)) != NULL)
 		return false;
 	memcpy(text, from, (size_t)(close - from));
 	text[close - from] = '\0';

@@ -72,7 +72,8 @@ static void count_reply(const struct session *session, const char *line)
 	}
 }
 
-static void gather_reply(struct session *session, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void gather_reply(
+	struct session *session, const char *format, va_list args)
 {
 	struct bytes *output = &session->shared->desk.output;
 	int size;

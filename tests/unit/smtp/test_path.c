@@ -130,6 +130,17 @@ static void control_bytes_are_refused(void **state)
 	}
 }
 
+static void nul_does_not_cut_an_address_literal(void **state)
+{
+	static const char text[] = "<a@[192.0.2.1\0x]>";
+	struct path path;
+	size_t taken;
+
+	(void)state;
+	assert_int_equal(
+		path_parse(text, sizeof(text) - 1, PATH_FORWARD, &path, &taken), PATH_SYNTAX);
+}
+
 static void eightbit_is_refused_as_such(void **state)
 {
 	(void)state;
@@ -212,6 +223,7 @@ int main(void)
 		cmocka_unit_test(address_literals_are_checked),
 		cmocka_unit_test(what_is_no_address_is_refused),
 		cmocka_unit_test(control_bytes_are_refused),
+		cmocka_unit_test(nul_does_not_cut_an_address_literal),
 		cmocka_unit_test(eightbit_is_refused_as_such),
 		cmocka_unit_test(limits_are_those_of_the_rfc),
 		cmocka_unit_test(parameters_come_one_by_one),
