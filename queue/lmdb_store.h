@@ -126,6 +126,13 @@ size_t lmdb_used_pages(const struct store *store, MDB_txn *txn);
 /* Makes the file long enough for all that a commit may write, see lmdb_env.c. 0 or -errno. */
 int lmdb_env_grow(struct store *store, size_t pages);
 
+/* ---- lmdb_batch.c: begin and end ---- */
+
+/* Notes LMDB's first error in the batch. Returns it as -errno, or 0. */
+int lmdb_spoil(struct store_batch *batch, int rc);
+/* Whether new mail may take this many bytes; counts them when it may. */
+bool lmdb_take_pages(struct store_batch *batch, size_t bytes);
+
 /* ---- lmdb_readers.c: long readers ---- */
 
 /* Brings store->pinned up to date. Outside a batch. */
