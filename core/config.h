@@ -2,8 +2,8 @@
  * config.h: the configuration, parsed and checked.
  *
  * The file is read once into a `struct config` that nobody changes afterwards; a reload makes a new one and swaps. One
- * table in config.c describes every option (name, type, default, range, meaning); the parser, the checks, `sluiced -t`
- * and the reference in docs/ come from it.
+ * table, config_options.c, describes every option (name, type, default, range, meaning); the parser, the checks,
+ * `sluiced -t` and the reference in docs/ come from it. How a file is read stands in config_draft.h.
  *
  * Threads: config_load is not re-entrant (libconfuse); a loaded config may be read from any.
  * Owner: counted: config_load gives one reference, config_share adds one, config_close drops one (any thread).

@@ -97,15 +97,11 @@ static void send_verdict(struct scanner *scanner, struct scan_job *job)
 	writer_submit(scanner->writer, &job->verdict);
 }
 
+/* The scheduler tells of it, and waits before it tries again. */
 static void give_back(struct scanner *scanner, struct scan_job *job, int error)
 {
-	char id[ID_TEXT_SIZE];
-
-	if (error != -ENOENT) { /* -ENOENT: deleted meanwhile */
+	if (error != -ENOENT) /* -ENOENT: deleted meanwhile */
 		metric_add(METRIC_SCAN_FAILED, 1);
-		log_event_limited(LOG_WARNING, "scan_failed", "id=%s why=\"%s\"",
-			id_format(job->id, id), strerror(-error));
-	}
 	job->result = error;
 	scheduler_scan_failed(scanner->scheduler, job);
 }

@@ -15,7 +15,7 @@ def test_eicar_is_accepted_discarded_and_counted(relay, upstream):
     upstream.wait_for(1)
     relay.wait_empty()
     assert upstream.count()["messages"] == 1
-    assert relay.metric("sluice_discarded_total") >= 1 or relay.metric("sluice_recipients_discarded_total") >= 1
+    wait_until(lambda: relay.metric("sluice_discarded_recipients_total") == 1, what="the count")
     assert relay.wait_log(rf"id={identity} event=(scanned|discarded) .*EICAR")
 
 
