@@ -15,7 +15,7 @@
  * changes it only through the scheduler and the writer.
  * Threads: one of its own, which runs libmicrohttpd in its loop, reads its inbox, and samples the rates.
  * Errors: JSON {"error": "…"} with a sentence that says what to do.
- * Limits: CONNECTIONS_MAX clients; others wait in the backlog.
+ * Limits: CONNECTIONS_MAX clients; for one more, the one that has been silent longest is closed.
  */
 #ifndef SLUICE_ADMIN_API_H
 #define SLUICE_ADMIN_API_H

@@ -63,7 +63,7 @@ int filter_parse(const struct request *request, struct filter *out, struct reaso
 		.to = request_parameter(request, "to"),
 		.limit = FILTER_LIMIT,
 	};
-	if (after != NULL && id_parse(after, &out->after) < 0)
+	if (after != NULL && after[0] != '\0' && id_parse(after, &out->after) < 0)
 		return reason_set(
 			reason, "after=%.100s: expected the \"next\" of the page before.", after);
 	if (state != NULL && parse_state(state, out, reason) < 0)

@@ -23,10 +23,12 @@
 #define REQUEST_MS       300000
 
 struct client {
-	LIST_ENTRY(client) entry;
+	TAILQ_ENTRY(client) entry;
 	struct peer_identity peer;
 	int fd;
-	int64_t deadline_mono_ms; /* of the request that it is at */
+	bool asking; /* its request has come, and is being answered */
+	bool closing;
+	int64_t deadline_mono_ms; /* of the request that it is at, or will send */
 };
 
 /* One request, from its headers to the end of its answer. */
@@ -41,7 +43,8 @@ struct http {
 	struct MHD_Daemon *daemon;
 	struct service *service;
 	int listen_fd, epoll_fd;
-	LIST_HEAD(, client) clients;
+	TAILQ_HEAD(, client) clients; /* who has waited longest for the next request comes first */
+	unsigned client_count;
 };
 
 /* ---- connections ---- */
@@ -67,19 +70,22 @@ static void greet(struct http *http, struct MHD_Connection *connection, void **c
 	if (!client->peer.allowed)
 		MHD_set_connection_option(
 			connection, MHD_CONNECTION_OPTION_TIMEOUT, (unsigned)IDLE_FOREIGN_S);
-	LIST_INSERT_HEAD(&http->clients, client, entry);
+	TAILQ_INSERT_TAIL(&http->clients, client, entry);
+	http->client_count++;
 	*context = client;
 }
 
 static void notify_connection(void *owner, struct MHD_Connection *connection, void **context,
 	enum MHD_ConnectionNotificationCode code)
 {
+	struct http *http = owner;
 	struct client *client = *context;
 
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-		greet(owner, connection, context);
+		greet(http, connection, context);
 	} else if (client != NULL) {
-		LIST_REMOVE(client, entry);
+		TAILQ_REMOVE(&http->clients, client, entry);
+		http->client_count--;
 		free(client);
 		*context = NULL;
 	}
@@ -93,15 +99,38 @@ static struct client *find_client(struct MHD_Connection *connection)
 	return info != NULL ? info->socket_context : NULL;
 }
 
+/* libmicrohttpd sees the end of the stream, and closes. */
+static void close_client(struct client *client)
+{
+	shutdown(client->fd, SHUT_RDWR);
+	client->closing = true;
+}
+
 void http_close_overdue(struct http *http)
 {
 	int64_t now_ms = clock_mono_ms(http->service->clock);
 	struct client *client;
 
-	/* libmicrohttpd sees the end of the stream, and closes. */
-	LIST_FOREACH (client, &http->clients, entry) {
+	TAILQ_FOREACH (client, &http->clients, entry) {
 		if (client->deadline_mono_ms <= now_ms)
-			shutdown(client->fd, SHUT_RDWR);
+			close_client(client);
+	}
+}
+
+/* When there is no place left, who has been silent longest makes one: clients that only wait keep nobody out. */
+static void make_place(struct http *http)
+{
+	struct client *client;
+
+	if (http->client_count < CONNECTIONS_MAX)
+		return;
+	TAILQ_FOREACH (client, &http->clients, entry) {
+		if (client->closing)
+			return;
+		if (!client->asking) {
+			close_client(client);
+			return;
+		}
 	}
 }
 
@@ -214,12 +243,13 @@ static enum MHD_Result refuse_body(
 /* The headers have come. */
 static enum MHD_Result begin(struct http *http, struct MHD_Connection *connection, void **context)
 {
-	const struct client *client = find_client(connection);
+	struct client *client = find_client(connection);
 	struct exchange *exchange = calloc(1, sizeof(*exchange));
 
 	*context = exchange;
 	if (client == NULL || exchange == NULL)
 		return MHD_NO;
+	client->asking = true;
 	if (!client->peer.allowed) {
 		answer_error(&exchange->answer, 403,
 			"Only root, the relay's user and members of its group may use this "
@@ -257,12 +287,17 @@ static enum MHD_Result handle(void *owner, struct MHD_Connection *connection, co
 static void notify_completed(void *owner, struct MHD_Connection *connection, void **context,
 	enum MHD_RequestTerminationCode code)
 {
+	struct http *http = owner;
 	struct exchange *exchange = *context;
 	struct client *client = find_client(connection);
 
 	(void)code;
-	if (client != NULL)
-		set_deadline(owner, client);
+	if (client != NULL) {
+		client->asking = false;
+		set_deadline(http, client);
+		TAILQ_REMOVE(&http->clients, client, entry);
+		TAILQ_INSERT_TAIL(&http->clients, client, entry);
+	}
 	if (exchange != NULL)
 		answer_fini(&exchange->answer);
 	free(exchange);
@@ -308,7 +343,7 @@ int http_open(struct http **out, struct service *service, int listen_fd, struct 
 		return reason_set(reason, "admin socket: out of memory");
 	http->service = service;
 	http->epoll_fd = -1;
-	LIST_INIT(&http->clients);
+	TAILQ_INIT(&http->clients);
 	/* libmicrohttpd closes the socket that it listens on; the caller's stays. */
 	http->listen_fd = fcntl(listen_fd, F_DUPFD_CLOEXEC, 3);
 	if (http->listen_fd < 0)
@@ -343,6 +378,7 @@ int http_step(struct http *http)
 	MHD_UNSIGNED_LONG_LONG wait_ms;
 
 	MHD_run(http->daemon);
+	make_place(http);
 	if (MHD_get_timeout(http->daemon, &wait_ms) != MHD_YES)
 		return -1;
 	return wait_ms > INT_MAX ? INT_MAX : (int)wait_ms;
