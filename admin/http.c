@@ -117,21 +117,25 @@ void http_close_overdue(struct http *http)
 	}
 }
 
-/* When there is no place left, who has been silent longest makes one: clients that only wait keep nobody out. */
-static void make_place(struct http *http)
+/*
+ * When there is no place left, who has been silent longest makes one: clients that only wait keep nobody out. True: a
+ * client was told to go, and libmicrohttpd is to be run for it.
+ */
+static bool make_place(struct http *http)
 {
 	struct client *client;
 
 	if (http->client_count < CONNECTIONS_MAX)
-		return;
+		return false;
 	TAILQ_FOREACH (client, &http->clients, entry) {
 		if (client->closing)
-			return;
+			return false;
 		if (!client->asking) {
 			close_client(client);
-			return;
+			return true;
 		}
 	}
+	return false;
 }
 
 /* ---- answers ---- */
@@ -322,9 +326,9 @@ static int start_daemon(struct http *http, struct reason *reason)
 		MHD_OPTION_LISTEN_SOCKET, http->listen_fd, MHD_OPTION_CONNECTION_LIMIT,
 		(unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 		(size_t)CONNECTION_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
-		MHD_OPTION_NOTIFY_CONNECTION, notify_connection, http, MHD_OPTION_NOTIFY_COMPLETED,
-		notify_completed, http, MHD_OPTION_UNESCAPE_CALLBACK, leave_encoded, http,
-		MHD_OPTION_END);
+		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_CONNECTION, notify_connection,
+		http, MHD_OPTION_NOTIFY_COMPLETED, notify_completed, http,
+		MHD_OPTION_UNESCAPE_CALLBACK, leave_encoded, http, MHD_OPTION_END);
 	if (http->daemon == NULL)
 		return reason_set(reason, "admin socket: libmicrohttpd does not start");
 	http->listen_fd = -1; /* the daemon's */
@@ -375,10 +379,13 @@ int http_fd(const struct http *http)
 
 int http_step(struct http *http)
 {
+	bool was_full = http->client_count >= CONNECTIONS_MAX;
 	MHD_UNSIGNED_LONG_LONG wait_ms;
 
 	MHD_run(http->daemon);
-	make_place(http);
+	/* It looks at its listening socket again only in the run after one that made place. */
+	if (make_place(http) || (was_full && http->client_count < CONNECTIONS_MAX))
+		return 0;
 	if (MHD_get_timeout(http->daemon, &wait_ms) != MHD_YES)
 		return -1;
 	return wait_ms > INT_MAX ? INT_MAX : (int)wait_ms;

@@ -13,9 +13,9 @@ static int find_id(const struct request *request, uint64_t *id, struct answer *a
 {
 	if (id_parse(request->segments[0], id) == 0)
 		return 0;
-	answer_error(answer, 400,
-		"\"%s\" is no message id: expected 1 to 16 hexadecimal digits, as listings show "
-		"them.",
+	answer_error(answer, 404,
+		"There is no message \"%s\": an id is 1 to 16 hexadecimal digits, as listings show "
+		"it.",
 		request->segments[0]);
 	return -1;
 }

@@ -255,6 +255,7 @@ static inline struct message *relay_make(struct relay *relay, const struct relay
 	envelope->listener = "door";
 	envelope->recipients[0].address = wanted->to ? wanted->to : "to@example.edu";
 	envelope->recipients[0].state = wanted->state ? wanted->state : RECIPIENT_WAITING;
+	envelope->recipients[0].verdict = VERDICT_CLEAN;
 	envelope->recipients[0].upstream = relay->upstream;
 	envelope->recipients[0].due_unix_ms =
 		wanted->due_unix_ms ? wanted->due_unix_ms : envelope->received_unix_ms;
