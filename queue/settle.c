@@ -11,7 +11,7 @@
 
 bool settle_is_free(const struct settle *settle)
 {
-	if (settle->expired || settle->hold_reason != NULL)
+	if (settle->hold_reason != NULL)
 		return false;
 	for (size_t i = 0; i < settle->recipient_count; i++) {
 		enum recipient_effect effect = settle->recipients[i].effect;
@@ -19,8 +19,9 @@ bool settle_is_free(const struct settle *settle)
 		if (effect != RECIPIENT_UNCHANGED && effect != RECIPIENT_SPLIT)
 			return false;
 	}
-	return settle->effect != MESSAGE_DEFER && settle->effect != MESSAGE_HOLD &&
-	       settle->effect != MESSAGE_UNKNOWN;
+	return settle->expired ||
+	       (settle->effect != MESSAGE_DEFER && settle->effect != MESSAGE_HOLD &&
+		       settle->effect != MESSAGE_UNKNOWN);
 }
 
 static bool is_meant(const struct settle *settle, const struct recipient *recipient)
@@ -121,8 +122,8 @@ static int fail(struct envelope *envelope, struct recipient *recipient, const st
 	struct said said)
 {
 	if (envelope->flags & ENVELOPE_TO_POSTMASTER)
-		return hold(envelope, recipient, settle, "a notice to postmaster failed",
-			said.reply);
+		return hold(
+			envelope, recipient, settle, "a notice to postmaster failed", said.reply);
 	recipient->state = RECIPIENT_BOUNCED;
 	if (recipient->status == NULL)
 		recipient->status = settle->expired ? STATUS_EXPIRED : STATUS_UNDEFINED;
@@ -157,8 +158,6 @@ static int lose_sight(struct envelope *envelope, struct recipient *recipient,
 static int follow_message(
 	struct envelope *envelope, struct recipient *recipient, const struct settle *settle)
 {
-	if (settle->expired)
-		return fail(envelope, recipient, settle, (struct said){"its lifetime is over", ""});
 	if (settle->hold_reason != NULL)
 		return hold(envelope, recipient, settle, settle->hold_reason, NULL);
 	switch (settle->effect) {

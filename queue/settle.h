@@ -4,7 +4,8 @@
  *   1. Meant are the recipients of the job's upstream that are waiting or deferred and were due; no other is touched.
  *   2. One that was told by itself (ACCEPTED, FAIL, DEFER, SPLIT) goes that way.
  *   3. The others go the way of the message, as the reply table says. Two ways are not gone on the message's word alone:
- *      DONE and FAIL. Who was not told by itself did not get the text and has no bounce, and simply stays due.
+ *      DONE and FAIL, nor is anybody bounced because the lifetime is over. Who was not told by itself did not get the
+ *      text and has no bounce, and simply stays due.
  *   4. A failure for good of a notice to postmaster is a hold and an alarm: never a bounce.
  *   5. Every hold has a reason and an end.
  *   6. What upstream said is added to the history.
@@ -34,7 +35,7 @@ struct settle {
 	size_t recipient_count;
 	enum reply_stage stage;
 	enum message_effect effect; /* on those not told by themselves */
-	bool expired; /* past the lifetime: all that are meant are bounced, and delivery has written the bounce */
+	bool expired; /* past the lifetime: nothing was tried, and those told FAIL have their bounce */
 	const char *
 		hold_reason; /* not NULL: all that are meant are held for it, but for those told by themselves */
 	const char *host; /* where it was tried, or NULL */

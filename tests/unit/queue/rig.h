@@ -97,7 +97,8 @@ static inline void rig_take_job(struct letter *letter, void *context)
 	rig->handed_out++;
 }
 
-static inline void rig_open(struct rig *rig, const char *more)
+/* `clock`: NULL is the one that the test turns. */
+static inline void rig_open_on(struct rig *rig, const char *more, const struct clock *clock)
 {
 	struct scheduler_options options = {0};
 	struct store_options store_options = {.max_bytes = 256u << 20};
@@ -109,16 +110,18 @@ static inline void rig_open(struct rig *rig, const char *more)
 	assert_non_null(mkdtemp(rig->dir));
 	store_options.data_dir = rig->dir;
 	clock_turned_init(&rig->turned, RIG_START);
+	if (clock == NULL)
+		clock = &rig->turned.clock;
 	if (store_open(&store_options, &rig->store, &reason) < 0)
 		fail_msg("%s", reason.text);
 	assert_int_equal(store_view_open(rig->store, &rig->view), 0);
 	rig->inbox = mailbox_open(1024);
 	rig->delivery = mailbox_open(RIG_CREDITS);
-	rig->writer = writer_open(rig->store, &rig->turned.clock, 1024, rig->inbox);
+	rig->writer = writer_open(rig->store, clock, 1024, rig->inbox);
 	rig->config = rig_config(rig, more);
 	options.store = rig->store;
 	options.writer = rig->writer;
-	options.clock = &rig->turned.clock;
+	options.clock = clock;
 	options.config = rig->config;
 	options.inbox = rig->inbox;
 	options.delivery = rig->delivery;
@@ -128,6 +131,11 @@ static inline void rig_open(struct rig *rig, const char *more)
 	options.scanner = rig;
 	options.scan_credits = RIG_CREDITS;
 	assert_int_equal(scheduler_open(&rig->scheduler, &options, &reason), 0);
+}
+
+static inline void rig_open(struct rig *rig, const char *more)
+{
+	rig_open_on(rig, more, NULL);
 }
 
 static inline void rig_close(struct rig *rig)

@@ -1,5 +1,7 @@
 #include "tests/unit/queue/rig.h"
 
+#include <poll.h>
+
 static struct rig rig;
 
 static int open_one(void **state)
@@ -584,6 +586,62 @@ static void a_draining_scheduler_hands_out_nothing_and_settles_what_comes_back(v
 	assert_int_equal(rig_left(&rig), 6);
 }
 
+/* Delivers what arrives in delivery's mailbox until `count` have come, as delivery's thread would; 10 s at most. */
+static size_t deliver_by_thread(size_t count)
+{
+	int64_t until_ms = clock_mono_ms(&clock_system) + 10000;
+	size_t delivered = 0;
+
+	while (delivered < count && clock_mono_ms(&clock_system) < until_ms) {
+		struct pollfd fd = {.fd = mailbox_fd(rig.delivery), .events = POLLIN};
+		struct letter *letter;
+
+		while ((letter = mailbox_pop(rig.delivery)) != NULL)
+			letter->read(letter, &rig);
+		delivered += rig.job_count;
+		rig_deliver_all(&rig);
+		if (mailbox_rest(rig.delivery)) {
+			poll(&fd, 1, 100);
+			mailbox_wake(rig.delivery);
+		}
+	}
+	return delivered;
+}
+
+static void its_thread_delivers_all_and_stops_when_all_is_settled(void **state)
+{
+	struct reason reason;
+	int64_t begin_ms;
+
+	(void)state;
+	rig_open_on(&rig, RIG_ONE_HOST, &clock_system);
+	rig_add_many(&rig, "192.0.2.1", LANE_NORMAL, 500);
+	assert_int_equal(writer_start(rig.writer, &reason), 0);
+	assert_int_equal(scheduler_start(rig.scheduler, &reason), 0);
+	assert_int_equal(deliver_by_thread(500), 500);
+	begin_ms = clock_mono_ms(&clock_system);
+	scheduler_stop(rig.scheduler, 10000);
+	assert_true(clock_mono_ms(&clock_system) - begin_ms < 5000);
+	writer_stop(rig.writer);
+	assert_int_equal(rig_left(&rig), 0);
+	rig_close(&rig);
+}
+
+static void its_thread_stops_at_the_deadline_though_a_job_is_still_out(void **state)
+{
+	struct reason reason;
+
+	(void)state;
+	rig_open_on(&rig, RIG_ONE_HOST, &clock_system);
+	rig_add(&rig, "192.0.2.1");
+	rig_step(&rig);
+	assert_int_equal(rig.job_count, 1);
+	assert_int_equal(scheduler_start(rig.scheduler, &reason), 0);
+	scheduler_stop(rig.scheduler, 50);
+	assert_int_equal(rig_left(&rig), 1);
+	rig_close(&rig);
+}
+
 #define WITH_ONE(test) cmocka_unit_test_setup_teardown(test, open_one, close_it)
 #define WITH_TWO(test) cmocka_unit_test_setup_teardown(test, open_two, close_it)
 
@@ -617,6 +675,8 @@ int main(void)
 		WITH_TWO(a_host_that_a_reload_removes_finishes_its_jobs),
 		WITH_ONE(changed_settings_give_a_host_another_key),
 		WITH_ONE(what_waits_for_an_upstream_without_configuration_waits_and_is_shown),
+		cmocka_unit_test(its_thread_delivers_all_and_stops_when_all_is_settled),
+		cmocka_unit_test(its_thread_stops_at_the_deadline_though_a_job_is_still_out),
 		WITH_ONE(a_draining_scheduler_hands_out_nothing_and_settles_what_comes_back),
 	};
 

@@ -226,15 +226,33 @@ static void an_expired_message_is_bounced_and_keeps_the_last_reply(void **state)
 {
 	struct envelope *envelope = message_to(2);
 	struct settle settle = outcome(STAGE_CONNECT, REPLY_POSITIVE, "");
+	const struct job_recipient told[] = {
+		{0, RECIPIENT_FAIL, NULL, NULL}, {1, RECIPIENT_FAIL, NULL, NULL}};
 
 	(void)state;
 	settle.expired = true;
+	settle.recipients = told;
+	settle.recipient_count = 2;
 	envelope->recipients[0].reason = "450 4.2.1 later";
 	assert_int_equal(settle_apply(envelope, &settle), 0);
 	assert_int_equal(envelope->recipients[0].state, RECIPIENT_BOUNCED);
 	assert_string_equal(envelope->recipients[0].reason, "450 4.2.1 later");
 	assert_string_equal(envelope->recipients[1].status, "4.4.7");
 	assert_true(envelope_is_done(envelope));
+	envelope_close(&envelope);
+}
+
+static void nobody_expires_without_a_bounce(void **state)
+{
+	struct envelope *envelope = message_to(2);
+	struct settle settle =
+		outcome(STAGE_MAIL, REPLY_TRANSIENT, "the message could not be read");
+
+	(void)state;
+	settle.expired = true;
+	assert_true(settle_is_free(&settle));
+	assert_int_equal(settle_apply(envelope, &settle), 1);
+	assert_int_equal(envelope->recipients[0].state, RECIPIENT_WAITING);
 	envelope_close(&envelope);
 }
 
@@ -253,7 +271,6 @@ static void a_notice_to_postmaster_is_held_and_never_bounced(void **state)
 	assert_string_equal(
 		envelope->recipients[0].reason, "a notice to postmaster failed: 550 5.1.1 unknown");
 	settle_release(&envelope->recipients[0], NOW);
-	settle.recipient_count = 0;
 	settle.expired = true;
 	assert_int_equal(settle_apply(envelope, &settle), 0);
 	assert_int_equal(envelope->recipients[0].state, RECIPIENT_HELD);
@@ -291,6 +308,7 @@ int main(void)
 		cmocka_unit_test(a_syntax_reply_holds_with_reason_and_end),
 		cmocka_unit_test(a_hold_reason_holds_all_that_are_meant),
 		cmocka_unit_test(an_expired_message_is_bounced_and_keeps_the_last_reply),
+		cmocka_unit_test(nobody_expires_without_a_bounce),
 		cmocka_unit_test(a_notice_to_postmaster_is_held_and_never_bounced),
 		cmocka_unit_test(a_hold_that_ends_waits_or_is_scanned),
 	};
