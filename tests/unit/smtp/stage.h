@@ -20,7 +20,6 @@
 
 #define STAGE_JOBS    64
 #define STAGE_WAIT_MS 10000
-#define PIPE          "" /* options of the upstream section */
 
 struct stage_test {
 	char folder[64];
