@@ -5,7 +5,7 @@
  *	>LINE	sends LINE and CRLF		:LINE	the same, byte by byte
  *	=BYTES	sends BYTES			<WORD	reads a line that must begin with WORD
  *	~	reads a text to its final dot	%N	sends a line of N bytes
- *	x	closes	r  resets	h  says nothing more until the client goes
+ *	x	closes	r  resets	h  says nothing more until the client goes	w  the same, and reads nothing
  *	t	TLS handshake	g  from here on a good server, to the end
  * After the last step it closes. What a client said stands in `lines`, one a line, and `texts`.
  */
@@ -15,6 +15,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -186,6 +187,7 @@ static inline bool hostile_step(struct visit *visit, const char *step, size_t si
 {
 	char line[512];
 	struct linger reset = {.l_onoff = 1};
+	struct pollfd gone = {.fd = visit->fd, .events = POLLRDHUP};
 	size_t count;
 
 	snprintf(line, sizeof(line), "%.*s%s", (int)(size - 1), step + 1,
@@ -215,6 +217,9 @@ static inline bool hostile_step(struct visit *visit, const char *step, size_t si
 	case 'h':
 		while (hostile_fill(visit))
 			visit->size = 0;
+		return false;
+	case 'w':
+		(void)poll(&gone, 1, -1);
 		return false;
 	case 'r':
 		setsockopt(visit->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
