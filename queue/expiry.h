@@ -16,7 +16,7 @@
 
 #include <stdint.h>
 
-#define EXPIRY_DISTANCE_MS (10 * 60 * 1000)
+#define EXPIRY_DISTANCE_MS INT64_C(600000)
 #define EXPIRY_READINGS    16
 
 struct expiry {

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "core/log.h"
+
 #define BUSY_MEETINGS 3
 
 static int compare_claims(const struct claim *a, const struct claim *b)
@@ -43,7 +45,9 @@ bool claims_works(const struct scheduler *scheduler, uint64_t id)
 
 void claims_put(struct scheduler *scheduler, struct claim *claim)
 {
-	RB_INSERT(claim_tree, &scheduler->claims, claim);
+	if (RB_INSERT(claim_tree, &scheduler->claims, claim) != NULL)
+		log_panic("unit %lu of upstream %u is claimed twice", (unsigned long)claim->unit.id,
+			(unsigned)claim->unit.upstream);
 }
 
 void claims_del(struct scheduler *scheduler, struct claim *claim)

@@ -201,17 +201,26 @@ int hosts_configure(struct scheduler *scheduler, struct config *config)
 	return rc;
 }
 
+static void free_upstream(struct upstream *upstream)
+{
+	struct place *place, *next;
+
+	for (place = TAILQ_FIRST(&upstream->places); place != NULL; place = next) {
+		next = TAILQ_NEXT(place, entry);
+		free_place(place);
+	}
+	source_fini(&upstream->source);
+	free(upstream->name);
+	free(upstream);
+}
+
 void hosts_close(struct scheduler *scheduler)
 {
-	struct upstream *upstream;
+	struct upstream *upstream, *next;
 
-	while ((upstream = LIST_FIRST(&scheduler->upstreams)) != NULL) {
-		LIST_REMOVE(upstream, entry);
-		source_fini(&upstream->source);
-		while (!TAILQ_EMPTY(&upstream->places))
-			free_place(TAILQ_FIRST(&upstream->places));
-		free(upstream->name);
-		free(upstream);
+	for (upstream = LIST_FIRST(&scheduler->upstreams); upstream != NULL; upstream = next) {
+		next = LIST_NEXT(upstream, entry);
+		free_upstream(upstream);
 	}
 }
 

@@ -107,6 +107,12 @@ static void log_recipient(
 	}
 }
 
+/* Whatever settling does to a recipient shows in one of these. */
+static bool is_changed(const struct recipient *before, const struct recipient *after)
+{
+	return before->state != after->state || before->attempts != after->attempts;
+}
+
 /* Works out on delivery's copy what the writer stored: the same outcome on the same record. */
 static void log_settled(struct delivery_claim *claim)
 {
@@ -126,7 +132,7 @@ static void log_settled(struct delivery_claim *claim)
 	memcpy(before, envelope->recipients, envelope->recipient_count * sizeof(*before));
 	if (settle_apply(envelope, &claim->settle) == 0)
 		for (size_t i = 0; i < envelope->recipient_count; i++)
-			if (memcmp(&before[i], &envelope->recipients[i], sizeof(before[i])) != 0)
+			if (is_changed(&before[i], &envelope->recipients[i]))
 				log_recipient(claim, &envelope->recipients[i], id);
 	free(before);
 }

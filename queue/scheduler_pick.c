@@ -62,9 +62,16 @@ static void drop_bucket(struct feed *feed, struct bucket *bucket)
 
 void source_fini(struct source *source)
 {
-	for (int lane = 0; lane < LANE_COUNT; lane++)
-		while (!TAILQ_EMPTY(&source->feeds[lane].turns))
-			drop_bucket(&source->feeds[lane], TAILQ_FIRST(&source->feeds[lane].turns));
+	struct bucket *bucket, *next;
+
+	for (int lane = 0; lane < LANE_COUNT; lane++) {
+		struct feed *feed = &source->feeds[lane];
+
+		for (bucket = TAILQ_FIRST(&feed->turns); bucket != NULL; bucket = next) {
+			next = TAILQ_NEXT(bucket, turn);
+			drop_bucket(feed, bucket);
+		}
+	}
 }
 
 static struct bucket *find_bucket(struct feed *feed, uint32_t number)
@@ -232,10 +239,11 @@ static bool feed_next(struct scheduler *scheduler, struct source *source, enum l
 	uint64_t horizon_unix_ms, struct unit *out)
 {
 	struct feed *feed = &source->feeds[lane];
-	struct bucket *bucket;
+	struct bucket *bucket, *next;
 
 	look(scheduler, source, lane, horizon_unix_ms);
-	while ((bucket = TAILQ_FIRST(&feed->turns)) != NULL) {
+	for (bucket = TAILQ_FIRST(&feed->turns); bucket != NULL; bucket = next) {
+		next = TAILQ_NEXT(bucket, turn);
 		if (!take_row(scheduler, source, lane, bucket, horizon_unix_ms, out)) {
 			drop_bucket(feed, bucket);
 			continue;

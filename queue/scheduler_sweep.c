@@ -22,7 +22,7 @@
  */
 
 #define PASS_MS        30000
-#define FULL_PASS_MS   (10 * 60 * 1000)
+#define FULL_PASS_MS   INT64_C(600000)
 #define STEP           64
 #define STEP_REST_MS   20 /* between steps of a pass: 3,200 messages a second */
 #define CHANGES_MAX    16 /* with the writer at once */
@@ -61,8 +61,12 @@ static void end_change(struct scheduler *scheduler, struct sweep_change *change)
 
 void sweep_fini(struct scheduler *scheduler)
 {
-	while (!LIST_EMPTY(&scheduler->sweep.changes))
-		end_change(scheduler, LIST_FIRST(&scheduler->sweep.changes));
+	struct sweep_change *change, *next;
+
+	for (change = LIST_FIRST(&scheduler->sweep.changes); change != NULL; change = next) {
+		next = LIST_NEXT(change, entry);
+		end_change(scheduler, change);
+	}
 	source_fini(&scheduler->sweep.holds);
 }
 
