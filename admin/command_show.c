@@ -15,7 +15,7 @@ static const struct table_column recipient_columns[] = {
 	{"HOST", false, 0},
 	{"ATTEMPTS", true, 0},
 	{"NEXT", false, 0},
-	{"LAST REPLY", false, 0},
+	{"WHY", false, 0},
 };
 
 static const struct table_column history_columns[] = {
@@ -115,7 +115,7 @@ static void print_recipients(const json_t *recipients)
 		table_cell(&table, member_text(one, "host"));
 		table_printf(&table, "%" PRIu64, member_number(one, "attempts"));
 		add_next(&table, one);
-		table_cell(&table, member_text(one, "last_reply"));
+		table_cell(&table, member_text(one, "reason"));
 	}
 	table_flush(&table, stdout);
 	table_fini(&table);

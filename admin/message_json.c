@@ -121,7 +121,8 @@ static void write_recipient(struct json *json, const struct message_view *view,
 	json_write_text(json, "host", recipient->host);
 	json_write_number(json, "attempts", recipient->attempts);
 	json_write_time(json, "next_attempt", wait.until_unix_ms);
-	json_write_text(json, "last_reply", recipient->reason);
+	json_write_text(json, "reason", wait.reason);
+	json_write_text(json, "last_reply", is_held(recipient) ? NULL : recipient->reason);
 	json_write_text(json, "status", recipient->status);
 	if (is_held(recipient)) {
 		json_write_time(json, "held_since", recipient->held_unix_ms);

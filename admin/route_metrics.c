@@ -27,7 +27,7 @@ static void sample(struct exposition *to, const char *name, const char *labels, 
 {
 	const char *opened = labels[0] ? "{" : "", *closed = labels[0] ? "}" : "";
 
-	if (!bytes_printf(to->out, "%s%s%s%s %.17g\n", name, opened, labels, closed, value))
+	if (!bytes_printf(to->out, "%s%s%s%s %.15g\n", name, opened, labels, closed, value))
 		to->failed = true;
 }
 

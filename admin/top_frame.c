@@ -74,6 +74,8 @@ static void put_coloured(struct line *line, enum colour colour, const char *text
 		size = printable_cut(text, line->left);
 		width = line->left;
 	}
+	if (size == 0)
+		return;
 	line->left -= width;
 	if (line->frame->colours && colour != PLAIN) {
 		add_bytes(line->out, colour_codes[colour], strlen(colour_codes[colour]));
@@ -208,7 +210,7 @@ static void draw_rate(const struct top_frame *frame, struct bytes *out, const ch
 		put(&line, BOLD, "%8.1f/s", now);
 	else
 		put(&line, DIM, "%8s  ", "");
-	put(&line, DIM, "  %8.1f/s a minute  %12s in all  ",
+	put(&line, DIM, "  %8.1f/s over a minute  %12s in all  ",
 		json_number_value(json_object_get(rates, member)),
 		printable_number(member_number(totals, name), total));
 	put_curve(&line, colour, values, frame->history->count, line.left);
