@@ -8,6 +8,7 @@
  */
 #include "queue/lmdb_store.h"
 
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #define RESERVE_SHARE     64 /* of the map, within these bounds */
@@ -183,19 +184,35 @@ static unsigned permille(uint64_t part, uint64_t whole)
 	return whole == 0 || part >= whole ? 1000 : (unsigned)(part * 1000 / whole);
 }
 
+/* What the data file has of the disk and the store does not use now: it will be written again before the file grows. */
+static uint64_t reusable_bytes(const struct store *store, uint64_t used_bytes)
+{
+	struct stat file;
+	uint64_t allocated;
+	int fd;
+
+	if (store->env == NULL || mdb_env_get_fd(store->env, &fd) != 0 || fstat(fd, &file) < 0)
+		return 0;
+	allocated = (uint64_t)file.st_blocks * 512;
+	return allocated > used_bytes ? allocated - used_bytes : 0;
+}
+
 int store_fill(struct store *store, struct store_fill *out)
 {
 	struct statvfs disk;
-	uint64_t free_blocks;
+	uint64_t disk_bytes;
 
 	if (statvfs(store->data_dir, &disk) < 0)
 		return -errno;
-	free_blocks = disk.f_bavail < disk.f_blocks ? disk.f_bavail : disk.f_blocks;
-	out->map_permille = permille(store->used_pages, store->map_pages);
-	out->disk_permille = permille(disk.f_blocks - free_blocks, disk.f_blocks);
+	disk_bytes = (uint64_t)disk.f_blocks * disk.f_frsize;
 	out->pinned_bytes = (uint64_t)store->pinned.pages * store->page_bytes;
 	out->used_bytes = (uint64_t)store->used_pages * store->page_bytes;
 	out->max_bytes = (uint64_t)store->map_pages * store->page_bytes;
-	out->disk_free_bytes = free_blocks * disk.f_frsize;
+	out->disk_free_bytes =
+		(uint64_t)disk.f_bavail * disk.f_frsize + reusable_bytes(store, out->used_bytes);
+	if (out->disk_free_bytes > disk_bytes)
+		out->disk_free_bytes = disk_bytes;
+	out->map_permille = permille(store->used_pages, store->map_pages);
+	out->disk_permille = permille(disk_bytes - out->disk_free_bytes, disk_bytes);
 	return 0;
 }

@@ -102,7 +102,8 @@ int store_reopen(struct store *store, struct reason *reason);
 
 /*
  * How full the map and the disk are, 0 to 1000 each; cheap enough for every group. As of the last begin or commit. Pages
- * that a long reader (a backup) keeps from being used again count as used; how many, says pinned_bytes.
+ * that a long reader (a backup) keeps from being used again count as used; how many, says pinned_bytes. What the data file
+ * has of the disk and does not use now counts as free: the file never shrinks, it is written again.
  */
 struct store_fill {
 	unsigned map_permille;

@@ -46,9 +46,13 @@ class Session:
         if verb == "MAIL":
             self.sender, self.recipients = line, []
             self.say("250 2.1.0 ok")
+        elif verb == "RCPT" and self.sender is None:
+            self.say("503 5.5.1 no sender")
         elif verb == "RCPT":
             self.recipients.append(line[len("RCPT TO:"):])
             self.say("250 2.1.5 ok")
+        elif verb == "DATA" and not self.recipients:
+            self.say("503 5.5.1 no recipient")
         elif verb == "DATA":
             self.say("354 go on")
             self.keep()
@@ -60,6 +64,7 @@ class Session:
 
     def keep(self):
         self.server.messages.append((self.sender, list(self.recipients), self.text()))
+        self.sender, self.recipients = None, []
 
     def reset(self):
         """Ends the connection with a TCP reset."""

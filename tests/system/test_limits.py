@@ -139,14 +139,14 @@ def test_nothing_is_offered_that_is_not_done(relay):
 
 def test_binary_garbage_ends_with_421_and_hurts_nobody(relay, upstream):
     with relay.client() as client:
+        codes = []
         try:
             for seed in range(200):
                 client.send(bytes((seed * 7 + i * 31) % 256 for i in range(997)) + b"\r\n")
-            codes = []
-            while True:
                 codes.append(client.reply()[0])
         except (EOFError, ConnectionError, AssertionError):
             pass
+        assert codes
         assert set(codes) <= {500, 501, 502, 503, 421}
     with relay.client() as client:
         client.hello()

@@ -239,10 +239,11 @@ def test_inherited_sockets_are_used(make_relay, upstream):
     listener = socket.create_server(("127.0.0.1", relay.port), backlog=16)
     early = socket.create_connection(("127.0.0.1", relay.port), 5)
     fd = listener.fileno()
-    script = f'exec 3<&{fd}; LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" -c "$1" 2>>"$2"'
-    relay.process = subprocess.Popen(["sh", "-c", script, BUILD / "sluiced", relay.config, relay.log_path], pass_fds=[fd],
-                                     stdin=subprocess.DEVNULL)
-    relay.log_path.touch()
+    script = ("import os, sys; os.dup2(int(sys.argv[1]), 3); os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid())); "
+              "os.execv(sys.argv[2], sys.argv[2:])")
+    with relay.log_path.open("ab") as log:
+        relay.process = subprocess.Popen(["/usr/bin/python3", "-c", script, str(fd), BUILD / "sluiced", "-c", relay.config], pass_fds=[fd],
+                                         stdin=subprocess.DEVNULL, stderr=log)
     early.settimeout(20)
     assert early.recv(3) == b"220"
     early.close()
