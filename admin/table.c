@@ -117,10 +117,10 @@ static void print_row(const struct table *table, FILE *to, const char *const *ce
 
 void table_flush(struct table *table, FILE *to)
 {
-	const char *cells[TABLE_COLUMNS_MAX];
+	const char *cells[TABLE_COLUMNS_MAX] = {NULL};
 	const char *cell = (const char *)table->cells.data;
 
-	if (table->failed)
+	if (table->failed || table->column_count == 0)
 		return;
 	if (!table->titled) {
 		for (size_t i = 0; i < table->column_count; i++)
