@@ -99,15 +99,16 @@ void upstream_offer_parse(struct upstream_offer *offer, const char *line, size_t
 /* While no line came it takes libcurl's word for how far it got. */
 static enum reply_stage stage_now(const struct upstream *upstream)
 {
-	curl_off_t connected = 0, secured = 0;
+	curl_off_t secured = 0;
+	long port = 0; /* the peer's, known once TCP is connected */
 
 	if (upstream->handshaking)
 		return STAGE_TLS;
 	if (upstream->stage != STAGE_CONNECT)
 		return upstream->stage;
-	curl_easy_getinfo(upstream->easy, CURLINFO_CONNECT_TIME_T, &connected);
+	curl_easy_getinfo(upstream->easy, CURLINFO_PRIMARY_PORT, &port);
 	curl_easy_getinfo(upstream->easy, CURLINFO_APPCONNECT_TIME_T, &secured);
-	if (connected == 0)
+	if (port == 0 && strncmp(upstream->options.host->name, "unix:", 5) != 0)
 		return STAGE_CONNECT;
 	if (upstream->options.config->tls == UPSTREAM_TLS_IMPLICIT && secured == 0)
 		return STAGE_TLS;
