@@ -516,6 +516,8 @@ static void stop(struct daemon *daemon)
 		close(daemon->admin_fd);
 		unlink(daemon->config->admin_socket);
 	}
+	if (daemon->scheduler != NULL)
+		scheduler_drain(daemon->scheduler);
 	if (daemon->delivery != NULL)
 		delivery_stop(daemon->delivery, DELIVERY_STOP_MS);
 	if (daemon->scheduler != NULL)

@@ -44,6 +44,19 @@ int64_t session_now_ms(const struct session *session)
 	return loop_now_ms(session->shared->loop);
 }
 
+static bool is_receiving(enum session_state state)
+{
+	return state == SESSION_TEXT || state == SESSION_STORING;
+}
+
+static void count_receiving(enum session_state from, enum session_state to)
+{
+	if (is_receiving(to) && !is_receiving(from))
+		metric_add(METRIC_RECEIVING, 1);
+	else if (is_receiving(from) && !is_receiving(to))
+		metric_subtract(METRIC_RECEIVING, 1);
+}
+
 void session_move(struct session *session, enum session_state to)
 {
 	if (to == session->state)
@@ -51,6 +64,7 @@ void session_move(struct session *session, enum session_state to)
 	if ((states[session->state].next & 1u << to) == 0)
 		log_panic("session: %s cannot follow %s", states[to].name,
 			states[session->state].name);
+	count_receiving(session->state, to);
 	session->state = to;
 	if (to == SESSION_CLOSING)
 		session->closing_end_mono_ms = session_now_ms(session) + CLOSING_MS;
