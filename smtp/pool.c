@@ -6,6 +6,8 @@
 
 #include "core/log.h"
 #include "core/metrics.h"
+#include "smtp/transfer.h"
+#include "smtp/upstream.h"
 
 /* A connection: being opened (no transfer yet), or open. */
 struct wire {
@@ -74,7 +76,7 @@ static struct outgoing *wire_next(void *owner)
 {
 	struct wire *wire = owner;
 	struct pool *pool = wire->pool;
-	const struct upstream_offer *offer = upstream_offer(wire->upstream);
+	const struct offer *offer = upstream_offer(wire->upstream);
 	struct task *task;
 
 	while ((task = take_waiting(pool)) != NULL) {

@@ -60,7 +60,7 @@ static void fail_unclean(struct task *task)
 	for (size_t i = 0; i < job->recipient_count; i++) {
 		struct job_recipient *told = &job->recipients[i];
 
-		if (transfer_address_is_clean(job->envelope->recipients[told->index].address))
+		if (outgoing_address_is_clean(job->envelope->recipients[told->index].address))
 			continue;
 		told->effect = RECIPIENT_FAIL;
 		told->reply = "the address holds bytes that SMTP does not carry";
@@ -118,7 +118,7 @@ bool task_begin(struct task *task, struct store_view *view)
 		return false;
 	}
 	fail_unclean(task);
-	if (!transfer_address_is_clean(job->envelope->reverse_path))
+	if (!outgoing_address_is_clean(job->envelope->reverse_path))
 		fail_all(
 			task, "the sender's address holds bytes that SMTP does not carry", "5.1.7");
 	return task->from < job->recipient_count;
@@ -126,7 +126,7 @@ bool task_begin(struct task *task, struct store_view *view)
 
 /* ---- transactions ---- */
 
-static bool is_possible(struct task *task, const struct upstream_offer *offer)
+static bool is_possible(struct task *task, const struct offer *offer)
 {
 	struct job *job = task->job;
 
@@ -148,7 +148,7 @@ static bool is_possible(struct task *task, const struct upstream_offer *offer)
 	return true;
 }
 
-struct outgoing *task_next(struct task *task, const struct upstream_offer *offer)
+struct outgoing *task_next(struct task *task, const struct offer *offer)
 {
 	struct job *job = task->job;
 	struct outgoing *outgoing = &task->outgoing;

@@ -18,8 +18,8 @@
 #include "queue/id.h"
 #include "queue/job.h"
 #include "queue/store.h"
-#include "smtp/transfer.h"
-#include "smtp/upstream.h"
+#include "smtp/offer.h"
+#include "smtp/outgoing.h"
 
 struct task {
 	TAILQ_ENTRY(task) entry;
@@ -38,7 +38,7 @@ void task_close(struct task **task);
 /* False: it is over. */
 bool task_begin(struct task *task, struct store_view *view);
 /* NULL: it is over. */
-struct outgoing *task_next(struct task *task, const struct upstream_offer *offer);
+struct outgoing *task_next(struct task *task, const struct offer *offer);
 
 enum task_step {
 	TASK_AGAIN, /* task_next gives another transaction, or the same once more */

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 
 #include "core/bytes.h"
@@ -19,7 +18,7 @@ struct upstream {
 	/* what libcurl's callbacks saw */
 	enum reply_stage stage;
 	struct response response;
-	struct upstream_offer offer;
+	struct offer offer;
 	unsigned ehlo_lines;
 	bool helo; /* EHLO was refused, HELO sent */
 	bool handshaking; /* between 220 to STARTTLS and the second EHLO */
@@ -28,71 +27,6 @@ struct upstream {
 	struct upstream_failure failure;
 	char error[CURL_ERROR_SIZE];
 };
-
-/* ---- EHLO's answer ---- */
-
-static uint64_t parse_number(const char *from, size_t size)
-{
-	uint64_t value = 0;
-
-	for (size_t i = 0; i < size && from[i] >= '0' && from[i] <= '9'; i++)
-		value = value > UINT64_MAX / 10 - 1 ? UINT64_MAX
-						    : value * 10 + (uint64_t)(from[i] - '0');
-	return value;
-}
-
-static bool is_word(const char *line, size_t size, const char *word)
-{
-	size_t length = strlen(word);
-
-	return size >= length && strncasecmp(line, word, length) == 0 &&
-	       (size == length || line[length] == ' ');
-}
-
-static unsigned parse_limit(const char *from, size_t size)
-{
-	uint64_t value = parse_number(from, size);
-
-	return value > 1000000 ? 1000000 : (unsigned)value;
-}
-
-/* "LIMITS RCPTMAX=20 MAILMAX=100" (RFC 9422). */
-static void parse_limits(struct upstream_offer *offer, const char *line, size_t size)
-{
-	static const char rcpt[] = "RCPTMAX=", mail[] = "MAILMAX=";
-
-	for (size_t at = 0; at + sizeof(rcpt) - 1 < size; at++) {
-		const char *value = line + at + sizeof(rcpt) - 1;
-		size_t rest = size - at - (sizeof(rcpt) - 1);
-
-		if (line[at] == ' ' || at == 0 || line[at - 1] != ' ')
-			continue;
-		if (strncasecmp(line + at, rcpt, sizeof(rcpt) - 1) == 0)
-			offer->recipients_max = parse_limit(value, rest);
-		else if (strncasecmp(line + at, mail, sizeof(mail) - 1) == 0)
-			offer->messages_max = parse_limit(value, rest);
-	}
-}
-
-void upstream_offer_parse(struct upstream_offer *offer, const char *line, size_t size)
-{
-	while (size > 0 && (line[size - 1] == '\r' || line[size - 1] == '\n'))
-		size--;
-	if (is_word(line, size, "PIPELINING"))
-		offer->pipelining = true;
-	else if (is_word(line, size, "8BITMIME"))
-		offer->eightbitmime = true;
-	else if (is_word(line, size, "SMTPUTF8"))
-		offer->smtputf8 = true;
-	else if (is_word(line, size, "STARTTLS"))
-		offer->starttls = true;
-	else if (is_word(line, size, "LIMITS"))
-		parse_limits(offer, line, size);
-	else if (is_word(line, size, "SIZE")) {
-		offer->size_said = true;
-		offer->size_max_bytes = size > 5 ? parse_number(line + 5, size - 5) : 0;
-	}
-}
 
 /* ---- what went wrong, and where ---- */
 
@@ -108,7 +42,7 @@ static enum reply_stage stage_now(const struct upstream *upstream)
 		return upstream->stage;
 	curl_easy_getinfo(upstream->easy, CURLINFO_PRIMARY_PORT, &port);
 	curl_easy_getinfo(upstream->easy, CURLINFO_APPCONNECT_TIME_T, &secured);
-	if (port == 0 && strncmp(upstream->options.host->name, "unix:", 5) != 0)
+	if (port == 0)
 		return STAGE_CONNECT;
 	if (upstream->options.config->tls == UPSTREAM_TLS_IMPLICIT && secured == 0)
 		return STAGE_TLS;
@@ -228,7 +162,7 @@ static size_t line_came(char *line, size_t one, size_t size, void *owner)
 		upstream->stage = STAGE_BANNER;
 	if (upstream->stage == STAGE_EHLO && size > 4 && line[0] == '2' &&
 		upstream->ehlo_lines++ > 0)
-		upstream_offer_parse(&upstream->offer, line + 4, size - 4);
+		offer_parse(&upstream->offer, line + 4, size - 4);
 	result = response_parse(&upstream->response, line, size, &taken);
 	if (result == RESPONSE_DONE)
 		return judge(upstream) ? size : 0;
@@ -259,7 +193,7 @@ static int command_went(CURL *easy, curl_infotype type, char *line, size_t size,
 		upstream->helo = line[0] == 'H';
 		upstream->tls = upstream->handshaking || upstream->tls;
 		upstream->handshaking = false;
-		upstream->offer = (struct upstream_offer){0};
+		upstream->offer = (struct offer){0};
 		upstream->ehlo_lines = 0;
 	} else if (begins(line, size, "STARTTLS")) {
 		upstream->stage = STAGE_TLS;
@@ -341,8 +275,6 @@ static int set_options(struct upstream *upstream)
 			curl_easy_setopt(easy, CURLOPT_PASSWORD,
 				config->password != NULL ? config->password : "") != CURLE_OK))
 		return -ENOMEM;
-	if (strncmp(upstream->options.host->name, "unix:", 5) == 0)
-		curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, upstream->options.host->name + 5);
 	if (set_tls(easy, &upstream->options) < 0)
 		return -ENOMEM;
 	return set_url(upstream);
@@ -467,7 +399,7 @@ bool upstream_is_tls(const struct upstream *upstream)
 	return upstream->tls;
 }
 
-const struct upstream_offer *upstream_offer(const struct upstream *upstream)
+const struct offer *upstream_offer(const struct upstream *upstream)
 {
 	return &upstream->offer;
 }

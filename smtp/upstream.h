@@ -23,16 +23,10 @@
 #include "queue/job.h"
 #include "queue/reply.h"
 #include "smtp/dialer.h"
+#include "smtp/offer.h"
 #include "smtp/response.h"
 
 struct upstream;
-
-struct upstream_offer {
-	bool pipelining, eightbitmime, smtputf8, starttls;
-	bool size_said;
-	uint64_t size_max_bytes; /* SIZE; 0: no fixed maximum */
-	unsigned recipients_max, messages_max; /* LIMITS RCPTMAX, MAILMAX (RFC 9422); 0: not said */
-};
 
 struct upstream_failure {
 	enum reply_stage stage;
@@ -64,7 +58,7 @@ void upstream_dialed(void *upstream, CURLcode result);
 
 int upstream_fd(const struct upstream *upstream);
 bool upstream_is_tls(const struct upstream *upstream);
-const struct upstream_offer *upstream_offer(const struct upstream *upstream);
+const struct offer *upstream_offer(const struct upstream *upstream);
 
 /*
  * -EAGAIN: would block; -EPIPE: broken. Over TLS a send that would block must be repeated with the same bytes at the
@@ -73,8 +67,5 @@ const struct upstream_offer *upstream_offer(const struct upstream *upstream);
 ssize_t upstream_send(struct upstream *upstream, const void *from, size_t size);
 /* 0: the peer's end. -EAGAIN, -ECONNRESET. */
 ssize_t upstream_receive(struct upstream *upstream, void *to, size_t size);
-
-/* Reads one line of EHLO's answer, without the code. */
-void upstream_offer_parse(struct upstream_offer *offer, const char *line, size_t size);
 
 #endif

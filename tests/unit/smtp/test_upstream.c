@@ -1,51 +1,8 @@
-#include "smtp/upstream.h"
 #include "tests/unit/smtp/stage.h"
 
 #define ENVELOPE "<MAIL|<RCPT|<DATA|"
 #define TAKEN    ENVELOPE ">250 ok|>250 ok|>354 go|~|>250 ok|h"
 #define STARTTLS ">220 hi|<EHLO|>250-x|>250-STARTTLS|>250 SIZE 1|<STARTTLS|>220 go|t|"
-
-/* ---- EHLO's answer ---- */
-
-static struct upstream_offer parse(const char *line)
-{
-	struct upstream_offer offer = {0};
-
-	upstream_offer_parse(&offer, line, strlen(line));
-	return offer;
-}
-
-static void offers_are_read(void **state)
-{
-	(void)state;
-	assert_true(parse("PIPELINING\r\n").pipelining);
-	assert_true(parse("pipelining").pipelining);
-	assert_false(parse("PIPELININGX").pipelining);
-	assert_false(parse("X PIPELINING").pipelining);
-	assert_true(parse("8BITMIME\r\n").eightbitmime);
-	assert_true(parse("SMTPUTF8\n").smtputf8);
-	assert_true(parse("STARTTLS\r\n").starttls);
-	assert_true(parse("SIZE 52428800\r\n").size_said);
-	assert_int_equal(parse("SIZE 52428800\r\n").size_max_bytes, 52428800);
-	assert_true(parse("SIZE\r\n").size_said);
-	assert_int_equal(parse("SIZE\r\n").size_max_bytes, 0);
-	assert_true(parse("SIZE 99999999999999999999999").size_max_bytes > 1ull << 60);
-	assert_int_equal(parse("SIZE -1").size_max_bytes, 0);
-}
-
-static void limits_are_read(void **state)
-{
-	struct upstream_offer offer = parse("LIMITS RCPTMAX=20 MAILMAX=5 RCPTDOMAINMAX=1\r\n");
-
-	(void)state;
-	assert_int_equal(offer.recipients_max, 20);
-	assert_int_equal(offer.messages_max, 5);
-	assert_int_equal(parse("LIMITS MAILMAX=7").messages_max, 7);
-	assert_int_equal(parse("LIMITS XRCPTMAX=7").recipients_max, 0);
-	assert_int_equal(parse("LIMITS RCPTMAX=").recipients_max, 0);
-	assert_int_equal(parse("LIMITS RCPTMAX=99999999999").recipients_max, 1000000);
-	assert_int_equal(parse("LIMITS").recipients_max, 0);
-}
 
 /* ---- with a certificate made for this run ---- */
 
@@ -304,8 +261,6 @@ static void server_that_goes_after_ehlo_costs_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(offers_are_read),
-		cmocka_unit_test(limits_are_read),
 		cmocka_unit_test(required_tls_is_verified),
 		cmocka_unit_test(implicit_tls_is_verified),
 		cmocka_unit_test(required_tls_that_is_missing_or_fails_is_told),
