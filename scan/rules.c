@@ -15,9 +15,10 @@ static const char second_half[] = "EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*";
 #define FIRST_SIZE   (sizeof(first_half) - 1)
 #define PATTERN_SIZE (FIRST_SIZE + sizeof(second_half) - 1)
 
-/* How much of the pattern the last bytes of a stream are (Knuth, Morris and Pratt). */
-struct match {
-	size_t matched;
+/* The last bytes of a stream, in which a pattern may have begun. */
+struct window {
+	uint8_t bytes[PATTERN_SIZE - 1];
+	size_t size;
 };
 
 /*
@@ -33,9 +34,8 @@ struct base64 {
 
 struct rules {
 	uint8_t pattern[PATTERN_SIZE];
-	size_t fallback[PATTERN_SIZE]; /* where a match goes on when the next byte does not fit */
 	int8_t values[256]; /* of base64's characters; -1: none */
-	struct match plain, decoded;
+	struct window plain, decoded;
 	struct base64 base64;
 	bool found;
 };
@@ -44,17 +44,8 @@ struct rules {
 
 static void make_pattern(struct rules *rules)
 {
-	size_t length = 0;
-
 	memcpy(rules->pattern, first_half, FIRST_SIZE);
 	memcpy(rules->pattern + FIRST_SIZE, second_half, sizeof(second_half) - 1);
-	for (size_t i = 1; i < PATTERN_SIZE; i++) {
-		while (length > 0 && rules->pattern[i] != rules->pattern[length])
-			length = rules->fallback[length - 1];
-		if (rules->pattern[i] == rules->pattern[length])
-			length++;
-		rules->fallback[i] = length;
-	}
 }
 
 static void make_values(struct rules *rules)
@@ -79,29 +70,44 @@ static void *open_rules(void)
 	return rules;
 }
 
-static void look_at(struct rules *rules, struct match *match, const uint8_t *bytes, size_t size)
+static void keep_last(struct window *window, const uint8_t *bytes, size_t size)
 {
-	for (size_t i = 0; i < size && !rules->found; i++) {
-		if (match->matched == 0) {
-			const uint8_t *start = memchr(bytes + i, rules->pattern[0], size - i);
+	size_t kept =
+		sizeof(window->bytes) - size; /* of what was there, when `size` is less than all */
 
-			if (start == NULL)
-				return;
-			i = (size_t)(start - bytes);
-		}
-		while (match->matched > 0 && rules->pattern[match->matched] != bytes[i])
-			match->matched = rules->fallback[match->matched - 1];
-		if (rules->pattern[match->matched] == bytes[i])
-			match->matched++;
-		rules->found = match->matched == PATTERN_SIZE;
+	if (size >= sizeof(window->bytes)) {
+		memcpy(window->bytes, bytes + size - sizeof(window->bytes), sizeof(window->bytes));
+		window->size = sizeof(window->bytes);
+		return;
 	}
+	if (kept < window->size) {
+		memmove(window->bytes, window->bytes + window->size - kept, kept);
+		window->size = kept;
+	}
+	memcpy(window->bytes + window->size, bytes, size);
+	window->size += size;
+}
+
+/* Looks for the pattern in what comes, and across the seam to what came before. */
+static void look_at(struct rules *rules, struct window *window, const uint8_t *bytes, size_t size)
+{
+	uint8_t seam[2 * sizeof(window->bytes)];
+	size_t head = size < sizeof(window->bytes) ? size : sizeof(window->bytes);
+
+	if (rules->found || size == 0)
+		return;
+	memcpy(seam, window->bytes, window->size);
+	memcpy(seam + window->size, bytes, head);
+	rules->found = memmem(seam, window->size + head, rules->pattern, PATTERN_SIZE) != NULL ||
+		       memmem(bytes, size, rules->pattern, PATTERN_SIZE) != NULL;
+	keep_last(window, bytes, size);
 }
 
 /* What comes next is no part of the same base64. */
 static void end_run(struct rules *rules)
 {
 	rules->base64.bit_count = 0;
-	rules->decoded.matched = 0;
+	rules->decoded.size = 0;
 }
 
 /* Decodes up to the first character that is no base64. Returns how many it took. */
@@ -163,7 +169,7 @@ static int begin_rules(void *state)
 	struct rules *rules = state;
 
 	rules->found = false;
-	rules->plain = rules->decoded = (struct match){0};
+	rules->plain.size = rules->decoded.size = 0;
 	rules->base64 = (struct base64){.line_is_empty = true};
 	return 0;
 }
