@@ -46,7 +46,8 @@ struct scan_job {
 	const char *hold_reason; /* not NULL: no verdict, the message is held for it */
 	uint64_t now_unix_ms, hold_until_unix_ms;
 	size_t changed; /* recipients that the verdict moved */
-	letter_read_fn *answered; /* the scheduler's read of the answer, called behind the scanner's */
+	letter_read_fn
+		*answered; /* the scheduler's read of the answer, called behind the scanner's */
 };
 
 struct scheduler_options {

@@ -46,7 +46,7 @@ static inline void virus_append_mail(struct bytes *to, size_t before, size_t wid
 	struct bytes file = {0};
 
 	for (size_t i = 0; i < before; i++)
-		assert_true(bytes_append(&file, "\0\377pad" + i % 5, 1));
+		assert_true(bytes_append(&file, &"\0\377pad"[i % 5], 1));
 	assert_true(bytes_append_text(&file, virus_text()));
 	assert_true(bytes_append_text(to,
 		"Subject: files\r\nMIME-Version: 1.0\r\n"
