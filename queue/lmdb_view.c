@@ -263,10 +263,10 @@ int store_view_upstream_counts(
 
 uint64_t store_view_oldest(struct store_view *view)
 {
-	struct envelope *envelope;
+	struct envelope *envelope = NULL;
 	uint64_t received;
 
-	if (store_view_list(view, 0, &envelope, 1) != 1)
+	if (store_view_list(view, 0, &envelope, 1) != 1 || envelope == NULL)
 		return 0;
 	received = envelope->received_unix_ms;
 	envelope_close(&envelope);

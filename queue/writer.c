@@ -28,8 +28,8 @@ void writer_answer_first(struct writer *writer, size_t count)
 	for (size_t i = 0; i < count; i++)
 		writer_answer(writer->group[i]);
 	writer->group_count -= count;
-	memmove(writer->group, writer->group + count,
-		writer->group_count * sizeof(writer->group[0]));
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers is moved */
+	memmove(writer->group, writer->group + count, writer->group_count * sizeof(*writer->group));
 	writer->alone_count -= count < writer->alone_count ? count : writer->alone_count;
 }
 

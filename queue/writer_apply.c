@@ -117,7 +117,7 @@ static int apply_change(struct store_batch *batch, struct writer_request *reques
 	struct envelope *before = NULL, *after = NULL;
 	int rc = ask_change(batch, request, &before, &after);
 
-	if (rc == 0) {
+	if (rc == 0 && after != NULL) {
 		request->wrote = true;
 		rc = add_messages(batch, request->message, bytes);
 		if (rc == 0)

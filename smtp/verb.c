@@ -83,9 +83,7 @@ void verb_run(struct session *session, const struct command *command)
 		session_reject(session, "%s",
 			session->state == SESSION_NEW ? "503 5.5.1 Send EHLO first"
 						      : verb->disorder);
-	else if (verb->argument == ARGUMENT_NEEDED && command->argument_size == 0)
-		session_reject(session, "501 5.5.4 Syntax: %s", verb->usage);
-	else if (verb->argument == ARGUMENT_NONE && command->argument_size > 0)
+	else if (verb->argument == (command->argument_size == 0 ? ARGUMENT_NEEDED : ARGUMENT_NONE))
 		session_reject(session, "501 5.5.4 Syntax: %s", verb->usage);
 	else
 		verb->run(session, command);
