@@ -9,7 +9,7 @@ void response_init(struct response *response)
 	response->status[0] = '\0';
 	response->text[0] = '\0';
 	response->line_size = 0;
-	response->total_size = 0;
+	response->bytes_size = 0;
 	response->text_size = 0;
 	response->finished = false;
 	response->broken = false;
@@ -122,7 +122,7 @@ static size_t take_bytes(struct response *response, const char *from, size_t siz
 	*ended = end != NULL;
 	part += end != NULL;
 	response->line_size += part - (end != NULL);
-	response->total_size += part;
+	response->bytes_size += part;
 	return part;
 }
 
@@ -139,8 +139,7 @@ enum response_result response_parse(
 		bool ended;
 
 		*taken += take_bytes(response, bytes + *taken, size - *taken, &ended);
-		if (response->line_size > RESPONSE_LINE_MAX ||
-			response->total_size > RESPONSE_TOTAL_MAX)
+		if (response->bytes_size > RESPONSE_BYTES_MAX)
 			result = RESPONSE_BAD;
 		else if (ended)
 			result = take_line(response);

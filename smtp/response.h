@@ -1,8 +1,8 @@
 /*
  * response.h: reads an upstream's replies (RFC 5321 4.2), as they come in.
  *
- * A reply is foreign text: it is bounded in its lines and in total, and what is kept of it is one line of printable
- * ASCII that may be logged, stored and quoted in a bounce.
+ * A reply is foreign text: it is bounded, lines over 512 bytes are read all the same, and what is kept of it is one line
+ * of printable ASCII that may be logged, stored and quoted in a bounce.
  * Errors: RESPONSE_BAD for what is no reply: no code, another code in a later line, too long. Nothing may be read from
  * that connection again.
  * Limits: below. A lone LF ends a line too; a reply cannot be smuggled by it, as we read no text of a client here.
@@ -13,8 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define RESPONSE_LINE_MAX    2048 /* RFC 5321 4.5.3.1.5 says 512 */
-#define RESPONSE_TOTAL_MAX   65536
+#define RESPONSE_BYTES_MAX   65536
 #define RESPONSE_TEXT_SIZE   512
 #define RESPONSE_STATUS_SIZE 12
 
@@ -28,7 +27,7 @@ struct response {
 		[RESPONSE_TEXT_SIZE]; /* "550 5.1.1 No such user": the code and the words of all lines, cleaned */
 
 	/* the parser's */
-	size_t line_size, total_size, text_size;
+	size_t line_size, bytes_size, text_size;
 	char line[RESPONSE_TEXT_SIZE]; /* the start of the line that is being read */
 	bool finished, broken;
 };

@@ -318,7 +318,7 @@ struct upstream *upstream_open(const struct upstream_options *options)
  */
 static bool is_quiet(struct upstream *upstream)
 {
-	char early[RESPONSE_LINE_MAX];
+	char early[2048];
 	ssize_t size = upstream_receive(upstream, early, sizeof(early));
 	size_t taken;
 

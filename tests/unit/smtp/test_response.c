@@ -154,13 +154,13 @@ static void endless_line_is_bad_before_its_end(void **state)
 	assert_non_null(line);
 	memset(line, '2', size);
 	assert_int_equal(parse_by(&response, line, size, 512, &taken), RESPONSE_BAD);
-	assert_true(taken <= RESPONSE_LINE_MAX + 512);
+	assert_true(taken <= RESPONSE_BYTES_MAX + 512);
 	free(line);
 }
 
 static void long_line_is_cut_and_good(void **state)
 {
-	char *reply = reply_of(RESPONSE_LINE_MAX - 1, 1);
+	char *reply = reply_of(RESPONSE_BYTES_MAX - 2, 1);
 	struct response response;
 	size_t taken;
 
@@ -179,7 +179,7 @@ static void endless_lines_are_bad(void **state)
 
 	(void)state;
 	assert_int_equal(parse_by(&response, reply, strlen(reply), SIZE_MAX, &taken), RESPONSE_BAD);
-	assert_true(taken <= RESPONSE_TOTAL_MAX + 1002);
+	assert_true(taken <= RESPONSE_BYTES_MAX + 1002);
 	free(reply);
 }
 
