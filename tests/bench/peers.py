@@ -134,8 +134,15 @@ retry {{ busy_first = 1s  busy_max = {busy_max}  first = 5s  max = 1m }}
     def queued(self):
         return int(re.search(r'"messages":\s*(\d+)', self.get("/v1/queue")).group(1))
 
-    def flush(self):
-        pass
+    def post(self, path):
+        subprocess.run(["curl", "-sf", "-X", "POST", "--unix-socket", self.socket, f"http://sluice{path}"], check=True,
+                       stdout=subprocess.DEVNULL)
+
+    def pause(self, port):
+        self.post(f"/v1/hosts/127.0.0.1:{port}/pause")
+
+    def resume(self, port):
+        self.post(f"/v1/hosts/127.0.0.1:{port}/resume")
 
     def settings(self):
         return "default durability; one fdatasync a commit group"
