@@ -192,7 +192,7 @@ class Relay:
         hosts = ", ".join(f'"127.0.0.1:{port}"' for port in self.upstream_ports)
         self.config.write_text(f"""
 hostname = relay.example
-data_dir = "{self.folder}/data"
+data_dir = "{option("data_dir", self.folder / "data")}"
 admin_socket = "{self.socket}"
 postmaster = postmaster@relay.example
 workers = {option("workers", 2)}
