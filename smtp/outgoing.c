@@ -80,30 +80,22 @@ bool outgoing_has_command(const struct outgoing *outgoing)
 	       (outgoing->terms.pipelining || outgoing->written == outgoing->answered);
 }
 
-static char *put(char *to, const char *text)
-{
-	size_t size = strlen(text);
-
-	memcpy(to, text, size);
-	return to + size;
-}
-
 static char *put_mail(const struct outgoing *outgoing, char *to)
 {
 	const struct envelope *envelope = outgoing->envelope;
 	char size[32];
 
-	to = put(to, "MAIL FROM:<");
-	to = put(to, envelope->reverse_path);
-	to = put(to, ">");
+	to = stpcpy(to, "MAIL FROM:<");
+	to = stpcpy(to, envelope->reverse_path);
+	to = stpcpy(to, ">");
 	if (outgoing->terms.size_said) {
 		snprintf(
 			size, sizeof(size), " SIZE=%llu", (unsigned long long)envelope->size_bytes);
-		to = put(to, size);
+		to = stpcpy(to, size);
 	}
 	if (envelope->flags & ENVELOPE_EIGHTBIT)
-		to = put(to, " BODY=8BITMIME");
-	return put(to, "\r\n");
+		to = stpcpy(to, " BODY=8BITMIME");
+	return stpcpy(to, "\r\n");
 }
 
 size_t outgoing_write_command(struct outgoing *outgoing, char *to)
@@ -113,19 +105,19 @@ size_t outgoing_write_command(struct outgoing *outgoing, char *to)
 
 	switch (command_at(outgoing, outgoing->written++, &recipient)) {
 	case COMMAND_RSET:
-		end = put(end, "RSET\r\n");
+		end = stpcpy(end, "RSET\r\n");
 		break;
 	case COMMAND_MAIL:
 		end = put_mail(outgoing, end);
 		break;
 	case COMMAND_RCPT:
 		recipient = outgoing->recipients[recipient].index;
-		end = put(end, "RCPT TO:<");
-		end = put(end, outgoing->envelope->recipients[recipient].address);
-		end = put(end, ">\r\n");
+		end = stpcpy(end, "RCPT TO:<");
+		end = stpcpy(end, outgoing->envelope->recipients[recipient].address);
+		end = stpcpy(end, ">\r\n");
 		break;
 	case COMMAND_DATA:
-		end = put(end, "DATA\r\n");
+		end = stpcpy(end, "DATA\r\n");
 		break;
 	}
 	return (size_t)(end - to);
@@ -159,6 +151,7 @@ ssize_t outgoing_write_text(struct outgoing *outgoing, uint8_t *scratch, uint8_t
 	bool stuffed = outgoing->envelope->flags & ENVELOPE_HAS_DOTS;
 	ssize_t size = reader_next(&outgoing->reader, stuffed ? scratch : to);
 	size_t written;
+	char *end;
 
 	if (size < 0) {
 		outgoing->read_error = (int)size;
@@ -169,11 +162,13 @@ ssize_t outgoing_write_text(struct outgoing *outgoing, uint8_t *scratch, uint8_t
 		outgoing->line_start = to[written - 1] == '\n';
 		return (ssize_t)written;
 	}
-	*dot = outgoing->line_start ? 0 : 2;
-	memcpy(to, "\r\n", *dot);
-	memcpy(to + *dot, ".\r\n", 3);
+	end = (char *)to;
+	if (!outgoing->line_start)
+		end = stpcpy(end, "\r\n");
+	*dot = (size_t)(end - (char *)to);
+	end = stpcpy(end, ".\r\n");
 	enter(outgoing, OUTGOING_DOT);
-	return (ssize_t)*dot + 3;
+	return end - (char *)to;
 }
 
 /* ---- what decided ---- */
@@ -261,6 +256,18 @@ void outgoing_break(
 
 /* ---- replies ---- */
 
+/* A connection cannot be used up by its first message: there it is the host that is busy, or it would be tried in a circle. */
+static enum reply_class classify(
+	const struct outgoing *outgoing, enum reply_stage stage, const struct response *response)
+{
+	enum reply_class class =
+		reply_classify(stage, response->code, response_words(response), outgoing->accepted);
+
+	if (class == REPLY_TOO_MANY && stage != STAGE_RCPT && !outgoing->terms.behind)
+		return response->code == 421 ? REPLY_BUSY : REPLY_TRANSIENT;
+	return class;
+}
+
 static void take_rcpt(struct outgoing *outgoing, size_t number, enum reply_class class,
 	const struct response *response)
 {
@@ -310,8 +317,7 @@ static enum outgoing_verdict take_command(
 	struct outgoing *outgoing, const struct response *response)
 {
 	enum reply_stage stage = stage_of(outgoing, false);
-	enum reply_class class =
-		reply_classify(stage, response->code, response_words(response), outgoing->accepted);
+	enum reply_class class = classify(outgoing, stage, response);
 	size_t recipient;
 	enum command command = command_at(outgoing, outgoing->answered, &recipient);
 
@@ -345,7 +351,7 @@ static enum outgoing_verdict take_final(
 	struct outgoing *outgoing, const struct response *response, bool dot_sent)
 {
 	enum reply_stage stage = stage_of(outgoing, dot_sent);
-	enum reply_class class = reply_classify(stage, response->code, response_words(response), 0);
+	enum reply_class class = classify(outgoing, stage, response);
 
 	decide_by(outgoing, stage, class, response);
 	if (stage != STAGE_DOT || reply_effect(stage, class)->close)

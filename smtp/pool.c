@@ -2,7 +2,8 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/queue.h>
+
+#include <bsd/sys/queue.h>
 
 #include "core/log.h"
 #include "core/metrics.h"
@@ -257,10 +258,11 @@ static struct wire *find_room(const struct pool *pool)
 
 static void close_idle(struct pool *pool)
 {
-	struct wire *wire;
+	struct wire *wire, *next;
 
-	while ((wire = find_idle(pool)) != NULL)
-		close_wire(wire, true);
+	TAILQ_FOREACH_SAFE (wire, &pool->wires, entry, next)
+		if (wire->transfer != NULL && transfer_is_idle(wire->transfer))
+			close_wire(wire, true);
 	pool->stale = false;
 }
 
@@ -324,9 +326,9 @@ void pool_drain(struct pool *pool)
 
 void pool_cut(struct pool *pool)
 {
-	struct wire *wire;
+	struct wire *wire, *next;
 
-	while ((wire = TAILQ_FIRST(&pool->wires)) != NULL) {
+	TAILQ_FOREACH_SAFE (wire, &pool->wires, entry, next) {
 		if (wire->transfer != NULL)
 			transfer_cut(wire->transfer); /* calls wire_broken */
 		else
