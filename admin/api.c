@@ -169,6 +169,7 @@ static int open_parts(struct api *api, const struct api_options *options, struct
 	if (service->ask == NULL || api->loop == NULL)
 		return reason_set(reason, "admin socket: out of memory");
 	ask_set_reader(service->ask, api);
+	ask_set_main(service->ask, options->main, options->reload);
 	return http_open(&api->http, service, options->listen_fd, reason);
 }
 
@@ -188,26 +189,31 @@ int api_start(struct api **out, const struct api_options *options, struct reason
 	};
 	if (open_parts(api, options, reason) < 0 || watch(api, reason) < 0 ||
 		start_thread(api, reason) < 0) {
-		api_stop(&api);
+		api_close(&api);
 		return -1;
 	}
 	*out = api;
 	return 0;
 }
 
-void api_stop(struct api **stopped)
+void api_stop(struct api *api)
+{
+	if (api == NULL || !api->started)
+		return;
+	api->stop.read = read_stop;
+	if (!mailbox_push(ask_inbox(api->service.ask), &api->stop))
+		log_panic("the admin thread's inbox has no room for its end");
+	pthread_join(api->thread, NULL);
+	api->started = false;
+}
+
+void api_close(struct api **closed)
 {
 	struct api *api;
 
-	if (stopped == NULL || *stopped == NULL)
+	if (closed == NULL || *closed == NULL)
 		return;
-	api = *stopped;
-	if (api->started) {
-		api->stop.read = read_stop;
-		if (!mailbox_push(ask_inbox(api->service.ask), &api->stop))
-			log_panic("the admin thread's inbox has no room for its end");
-		pthread_join(api->thread, NULL);
-	}
+	api = *closed;
 	http_close(&api->http);
 	ask_close(&api->service.ask);
 	loop_close(&api->loop);
@@ -215,5 +221,5 @@ void api_stop(struct api **stopped)
 	config_close(&api->next_config);
 	config_close(&api->service.config);
 	free(api);
-	*stopped = NULL;
+	*closed = NULL;
 }

@@ -35,12 +35,16 @@ struct api_options {
 	struct mailbox *scheduler; /* its inbox: questions and acts go there, ASK_CREDITS at most */
 	const struct clock *clock; /* one that runs: waits are measured on it */
 	struct config *config; /* shared */
-	int listen_fd; /* a listening Unix socket; the caller closes it after api_stop */
+	int listen_fd; /* a listening Unix socket; the caller closes it after api_close */
+	struct mailbox *main; /* the main thread's inbox: where reloads are asked for … */
+	letter_read_fn *reload; /* … and how it reads the letter of a struct reload_request */
 };
 
 int api_start(struct api **out, const struct api_options *options, struct reason *reason);
-/* Before the scheduler's stop, which has to answer what is still asked. */
-void api_stop(struct api **api);
+/* Ends its thread: from now on nothing more is asked of others. NULL is allowed. */
+void api_stop(struct api *api);
+/* After its end. Waits a little for answers; so before the scheduler's stop, which has to give them. */
+void api_close(struct api **api);
 void api_configure(struct api *api, struct config *config); /* a reload; any thread */
 
 #endif

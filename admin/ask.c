@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/log.h"
+#include "core/reload.h"
 
 #define CLOSE_WAIT_MS      3000
 #define HOSTS_FIRST        32 /* hosts that a first question has room for */
@@ -15,6 +16,8 @@
 struct ask {
 	struct mailbox *scheduler;
 	struct writer *writer;
+	struct mailbox *main;
+	letter_read_fn *reload;
 	struct mailbox *inbox;
 	const struct clock *clock;
 	void *reader;
@@ -61,6 +64,12 @@ struct mailbox *ask_inbox(struct ask *ask)
 void ask_set_reader(struct ask *ask, void *reader)
 {
 	ask->reader = reader;
+}
+
+void ask_set_main(struct ask *ask, struct mailbox *main, letter_read_fn *read)
+{
+	ask->main = main;
+	ask->reload = read;
 }
 
 void ask_hurry(struct ask *ask)
@@ -119,12 +128,22 @@ void ask_close(struct ask **ask)
 	*ask = NULL;
 }
 
-static bool take_credit(struct ask *ask)
+/* On the heap, with a credit; NULL: *error says why. The struct's first member is its struct question. */
+static void *new_question(struct ask *ask, size_t size, question_free_fn *free_question, int *error)
 {
+	struct question *question;
+
+	*error = -EAGAIN;
 	if (ask->out >= ASK_CREDITS)
-		return false;
+		return NULL;
+	*error = -ENOMEM;
+	question = calloc(1, size);
+	if (question == NULL)
+		return NULL;
+	question->ask = ask;
+	question->free = free_question;
 	ask->out++;
-	return true;
+	return question;
 }
 
 /* Runs on the admin thread when a question came back. */
@@ -205,16 +224,15 @@ static void fill_snapshot(struct letter *letter, void *context)
 }
 
 static struct snapshot_question *new_snapshot_question(
-	struct ask *ask, const uint64_t *ids, size_t id_count)
+	struct ask *ask, const uint64_t *ids, size_t id_count, int *error)
 {
-	struct snapshot_question *whole = calloc(1, sizeof(*whole));
+	struct snapshot_question *whole =
+		new_question(ask, sizeof(*whole), free_snapshot_question, error);
 	struct snapshot *snapshot;
 
 	if (whole == NULL)
 		return NULL;
 	snapshot = &whole->snapshot;
-	whole->question.ask = ask;
-	whole->question.free = free_snapshot_question;
 	whole->letter.read = fill_snapshot;
 	whole->host_room = ask->host_room;
 	snapshot->hosts = calloc(whole->host_room, sizeof(*snapshot->hosts));
@@ -222,6 +240,8 @@ static struct snapshot_question *new_snapshot_question(
 	snapshot->claimed = calloc(id_count + 1, sizeof(*snapshot->claimed));
 	if (snapshot->hosts == NULL || snapshot->ids == NULL || snapshot->claimed == NULL) {
 		free_snapshot_question(&whole->question);
+		ask->out--;
+		*error = -ENOMEM;
 		return NULL;
 	}
 	if (id_count > 0)
@@ -234,14 +254,11 @@ static int ask_snapshot_once(
 	struct ask *ask, const uint64_t *ids, size_t id_count, struct snapshot *out)
 {
 	struct snapshot_question *whole;
+	int error;
 
-	if (!take_credit(ask))
-		return -EBUSY;
-	whole = new_snapshot_question(ask, ids, id_count);
-	if (whole == NULL) {
-		ask->out--;
-		return -ENOMEM;
-	}
+	whole = new_snapshot_question(ask, ids, id_count, &error);
+	if (whole == NULL)
+		return error;
 	send_to_scheduler(ask, &whole->letter);
 	if (!wait_for(&whole->question, ASK_ANSWER_MS))
 		return -ETIMEDOUT;
@@ -306,15 +323,9 @@ int ask_fill(struct ask *ask, struct store_fill *out)
 	struct fill_question *whole;
 	int result;
 
-	if (!take_credit(ask))
-		return -EBUSY;
-	whole = calloc(1, sizeof(*whole));
-	if (whole == NULL) {
-		ask->out--;
-		return -ENOMEM;
-	}
-	whole->question.ask = ask;
-	whole->question.free = free_plain_question;
+	whole = new_question(ask, sizeof(*whole), free_plain_question, &result);
+	if (whole == NULL)
+		return result;
 	whole->request = (struct writer_request){
 		.letter.read = fill_answered,
 		.answer_to = ask->inbox,
@@ -362,15 +373,9 @@ int ask_pause(struct ask *ask, const char *host, bool paused)
 
 	if (strlen(host) >= HOST_NAME_MAX_SIZE)
 		return -ENOENT;
-	if (!take_credit(ask))
-		return -EBUSY;
-	whole = calloc(1, sizeof(*whole));
-	if (whole == NULL) {
-		ask->out--;
-		return -ENOMEM;
-	}
-	whole->question.ask = ask;
-	whole->question.free = free_plain_question;
+	whole = new_question(ask, sizeof(*whole), free_plain_question, &result);
+	if (whole == NULL)
+		return result;
 	whole->letter.read = pause_host;
 	whole->paused = paused;
 	memcpy(whole->host, host, strlen(host) + 1);
@@ -401,15 +406,9 @@ int ask_act(struct ask *ask, enum act_verb verb, uint64_t id, uint64_t hold_unti
 	struct act_question *whole;
 	int result;
 
-	if (!take_credit(ask))
-		return -EAGAIN;
-	whole = calloc(1, sizeof(*whole));
-	if (whole == NULL) {
-		ask->out--;
-		return -ENOMEM;
-	}
-	whole->question.ask = ask;
-	whole->question.free = free_plain_question;
+	whole = new_question(ask, sizeof(*whole), free_plain_question, &result);
+	if (whole == NULL)
+		return result;
 	whole->act = (struct act){
 		.letter.read = scheduler_act_read,
 		.verb = verb,
@@ -423,6 +422,40 @@ int ask_act(struct ask *ask, enum act_verb verb, uint64_t id, uint64_t hold_unti
 	if (!wait_for(&whole->question, ASK_ACT_MS))
 		return -ETIMEDOUT;
 	result = whole->act.result;
+	free(whole);
+	return result;
+}
+
+/* ---- reload ---- */
+
+struct reload_question {
+	struct question question;
+	struct reload_request request;
+};
+
+static void reload_answered(struct letter *letter, void *reader)
+{
+	(void)reader;
+	take_back(&LETTER_OF(letter, struct reload_question, request.letter)->question);
+}
+
+int ask_reload(struct ask *ask, struct reason *reason)
+{
+	struct reload_question *whole;
+	int result;
+
+	whole = new_question(ask, sizeof(*whole), free_plain_question, &result);
+	if (whole == NULL)
+		return result;
+	whole->request.letter.read = ask->reload;
+	whole->request.answer_to = ask->inbox;
+	whole->request.answered = reload_answered;
+	if (!mailbox_push(ask->main, &whole->request.letter))
+		log_panic("main's inbox has no room for a reload");
+	if (!wait_for(&whole->question, ASK_ACT_MS))
+		return -ETIMEDOUT;
+	result = whole->request.result;
+	*reason = whole->request.reason;
 	free(whole);
 	return result;
 }

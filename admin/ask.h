@@ -1,9 +1,10 @@
 /*
- * ask.h: the admin thread's questions and acts to the scheduler's and the writer's threads, and the wait for the answers.
+ * ask.h: the admin thread's questions and acts to the scheduler's, the writer's and the main thread, and the wait for the
+ * answers.
  *
  * The way of a question:
  *   1. It is made on the heap, takes one of ASK_CREDITS, and its letter goes to the scheduler's inbox. Without a credit the
- *      caller gets -EBUSY: the scheduler has not answered for long.
+ *      caller gets -EAGAIN: the scheduler has not answered for long.
  *   2. The scheduler's thread reads the letter, fills in what was asked, and sends it back to the inbox here.
  *   3. The admin thread sleeps on its inbox meanwhile and reads what comes, until this question is answered.
  *   4. When the deadline is over first, the question is left to itself: the caller gets -ETIMEDOUT, and the answer, when it
@@ -23,6 +24,7 @@
 
 #include "core/clock.h"
 #include "core/mailbox.h"
+#include "core/reason.h"
 #include "queue/scheduler.h"
 
 #define ASK_CREDITS   32 /* room for them in the scheduler's inbox, and in the writer's */
@@ -41,6 +43,8 @@ struct mailbox *ask_inbox(struct ask *ask);
 bool ask_read_inbox(struct ask *ask);
 /* The context of letters in the inbox; set once by the inbox's other user. */
 void ask_set_reader(struct ask *ask, void *reader);
+/* Where reloads are asked for; `read` is what main does with the letter of a struct reload_request. */
+void ask_set_main(struct ask *ask, struct mailbox *main, letter_read_fn *read);
 /* From now on no caller is kept waiting: the admin thread is to stop. */
 void ask_hurry(struct ask *ask);
 
@@ -55,7 +59,7 @@ struct snapshot {
 	size_t id_count;
 };
 
-/* 0, or -EBUSY, -ETIMEDOUT, -ENOMEM; `out` is then empty and may be used as it is. */
+/* 0, or -EAGAIN, -ETIMEDOUT, -ENOMEM; `out` is then empty and may be used as it is. */
 int ask_snapshot(struct ask *ask, const uint64_t *ids, size_t id_count, struct snapshot *out);
 bool snapshot_claims(const struct snapshot *snapshot, uint64_t id);
 void snapshot_fini(struct snapshot *snapshot);
@@ -70,5 +74,8 @@ int ask_pause(struct ask *ask, const char *host, bool paused);
  * -ETIMEDOUT (not known whether), or what the store says. */
 int ask_act(struct ask *ask, enum act_verb verb, uint64_t id, uint64_t hold_until_unix_ms,
 	const char *who);
+
+/* 0; -EINVAL (refused) or -ECANCELED (the daemon stops), and why; or as above. */
+int ask_reload(struct ask *ask, struct reason *reason);
 
 #endif

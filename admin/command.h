@@ -2,7 +2,8 @@
  * command.h: the commands of `sluice`: a table of them, their options, and what they share.
  *
  * Exit codes: 0; 1 nothing matched; 64 usage; 69 the relay is not reachable; 70 it answered with an error of its own;
- * 75 try again (a message is being delivered, the relay is overloaded); 76 an answer that is none; 77 no permission.
+ * 75 try again (a message is being delivered, the relay is overloaded); 76 an answer that is none; 77 no permission;
+ * 78 the configuration was refused.
  */
 #ifndef SLUICE_ADMIN_COMMAND_H
 #define SLUICE_ADMIN_COMMAND_H
@@ -87,6 +88,7 @@ int command_queue_content(struct invocation *invocation);
 int command_queue_act(struct invocation *invocation);
 int command_host_list(struct invocation *invocation);
 int command_host_set(struct invocation *invocation);
+int command_reload(struct invocation *invocation);
 int command_top(struct invocation *invocation);
 
 #endif

@@ -16,6 +16,7 @@ static const struct {
 	{403, EX_NOPERM},
 	{404, COMMAND_NOTHING_MATCHED},
 	{409, EX_TEMPFAIL},
+	{422, EX_CONFIG},
 	{503, EX_TEMPFAIL},
 };
 

@@ -37,6 +37,9 @@ const struct command command_table[] = {
 		command_host_set,
 		"What is in flight is finished. A pause ends with resume, or with a restart.\n"},
 	{"host resume", "HOST:PORT...", "ends a pause", 0, SIZE_MAX, command_host_set, NULL},
+	{"reload", "", "has the relay read its configuration again", 0, 0, command_reload,
+		"A file with a mistake is refused: the error names the file and the line, the\n"
+		"exit code is 78, and the old configuration stays.\n"},
 	{"top", "", "all of it live; q quits", 0, 0, command_top,
 		"Into a pipe or a file it prints one frame. NO_COLOR is respected.\n"},
 };

@@ -100,7 +100,7 @@ static void print_overview(void)
 	}
 	puts("\n  --socket PATH  --json  --version  --help, also of each command");
 	puts("\nexit codes: 0; 1 nothing matched; 64 usage; 69 the relay is not reachable;\n"
-	     "70 it failed; 75 try again; 77 no permission");
+	     "70 it failed; 75 try again; 77 no permission; 78 the configuration was refused");
 }
 
 /* A command that begins others ("queue") is shown with them. */

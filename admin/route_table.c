@@ -14,6 +14,7 @@ const struct route route_table[] = {
 	{"GET", "/v1/hosts", route_hosts, ""},
 	{"POST", "/v1/hosts/{host}/pause", route_pause, ""},
 	{"POST", "/v1/hosts/{host}/resume", route_resume, ""},
+	{"POST", "/v1/reload", route_reload, ""},
 	{"GET", "/metrics", route_metrics, ""},
 };
 const size_t route_count = sizeof(route_table) / sizeof(route_table[0]);

@@ -68,6 +68,11 @@ static const struct metric_info table[METRIC_COUNT] = {
 		"Times an upstream host was sent to rest.", METRIC_COUNTER},
 	[METRIC_CHECKSUM_FAILED] = {"sluice_spool_checksum_failures_total", "",
 		"Stored messages whose checksum was wrong when they were read.", METRIC_COUNTER},
+	[METRIC_RELOAD_SUCCESSFUL] = {"sluice_config_last_reload_successful", "",
+		"1, or 0 when the last reload was refused and the old configuration stayed.",
+		METRIC_GAUGE},
+	[METRIC_RELOADED_AT] = {"sluice_config_last_reload_timestamp_seconds", "",
+		"When the configuration was last read, at the start or by a reload.", METRIC_GAUGE},
 };
 
 /* A line of its own each, so that threads that count different things do not meet. */

@@ -42,6 +42,8 @@ enum metric {
 	METRIC_UPSTREAM_CONNECTS_FAILED,
 	METRIC_UPSTREAM_BUSY, /* times a host was sent to rest */
 	METRIC_CHECKSUM_FAILED,
+	METRIC_RELOAD_SUCCESSFUL, /* gauge: 1 but for a last reload that was refused */
+	METRIC_RELOADED_AT, /* gauge: Unix time of the last reload, or the start */
 	METRIC_COUNT
 };
 

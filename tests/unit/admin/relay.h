@@ -5,6 +5,7 @@
 #ifndef SLUICE_TESTS_UNIT_ADMIN_RELAY_H
 #define SLUICE_TESTS_UNIT_ADMIN_RELAY_H
 
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,6 +25,7 @@
 #include "admin/api.h"
 #include "admin/ask.h"
 #include "core/listen.h"
+#include "core/reload.h"
 #include "queue/id.h"
 #include "queue/scheduler.h"
 #include "tests/unit/await.h"
@@ -107,6 +109,21 @@ static inline void relay_open_scheduler(struct relay *relay)
 	assert_int_equal(scheduler_pause(relay->scheduler, RELAY_HOST, true), 0);
 }
 
+/* Main as the admin socket sees it, on the scheduler's thread: refuses a reload when `relay_refusal` says why. */
+static const char *relay_refusal;
+
+static inline void relay_answer_reload(struct letter *letter, void *context)
+{
+	struct reload_request *request = LETTER_OF(letter, struct reload_request, letter);
+
+	(void)context;
+	request->result = relay_refusal != NULL ? -EINVAL : 0;
+	if (relay_refusal != NULL)
+		reason_set(&request->reason, "%s", relay_refusal);
+	letter->read = request->answered;
+	assert_true(mailbox_push(request->answer_to, letter));
+}
+
 static inline void relay_start_api(struct relay *relay, struct mailbox *scheduler)
 {
 	const struct api_options options = {
@@ -116,6 +133,8 @@ static inline void relay_start_api(struct relay *relay, struct mailbox *schedule
 		.clock = &clock_system,
 		.config = relay->config,
 		.listen_fd = relay->listen_fd,
+		.main = scheduler,
+		.reload = relay_answer_reload,
 	};
 	struct reason reason;
 
@@ -177,7 +196,8 @@ static inline void relay_stop(struct relay *relay)
 		"data.mdb", "lock.mdb", "lock", "new", "conf", "admin.sock"};
 	char path[128];
 
-	api_stop(&relay->api);
+	api_stop(relay->api);
+	api_close(&relay->api);
 	close(relay->listen_fd);
 	relay_fail_jobs(relay);
 	scheduler_stop(relay->scheduler, 5000);

@@ -506,6 +506,22 @@ static void a_reload_is_seen_by_the_next_request(void **state)
 	}));
 }
 
+static void a_reload_that_is_refused_says_why(void **state)
+{
+	struct relay *relay = *state;
+	json_t *answer;
+
+	relay_refusal = "sluice.conf:7: option 'x': \"y\"";
+	answer = relay_json(relay, "POST", "/v1/reload", 422);
+	assert_string_equal(relay_text(answer, "error"),
+		"sluice.conf:7: option 'x': \"y\"; the old configuration stays.");
+	json_decref(answer);
+	relay_refusal = NULL;
+	answer = relay_json(relay, "POST", "/v1/reload", 200);
+	assert_string_equal(relay_text(answer, "config"), relay->config_path);
+	json_decref(answer);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -528,6 +544,7 @@ int main(void)
 		API_TEST(metrics_are_lines_of_the_text_format),
 		API_TEST(what_is_not_there_and_what_is_not_done_is_told),
 		API_TEST(a_reload_is_seen_by_the_next_request),
+		API_TEST(a_reload_that_is_refused_says_why),
 	};
 
 	return cmocka_run_group_tests_name("admin/api", tests, NULL, NULL);
