@@ -18,6 +18,7 @@
 
 #define ACCEPTS_PER_READY 32 /* then the other sockets have their turn */
 #define FULL_REST_MS      5 /* until a full ring or listener is looked at again */
+#define UNREAD_ROUNDS     16 /* a client that is refused is not listened to for ever */
 #define EXHAUSTED_REST_MS 100 /* without descriptors or memory */
 
 /* A listening socket as one thread sees it: watched, or resting until its timer fires. */
@@ -74,12 +75,6 @@ static void rest_gate(struct gate *gate, int64_t rest_ms)
 	loop_timer_set(loop, &gate->rest, loop_now_ms(loop) + rest_ms);
 }
 
-static void rest_all_gates(struct thread *thread, int64_t rest_ms)
-{
-	for (size_t i = 0; i < thread->acceptor->options.socket_count; i++)
-		rest_gate(&thread->gates[i], rest_ms);
-}
-
 /* ---- one client ---- */
 
 static void take_reserve(struct thread *thread)
@@ -100,8 +95,9 @@ static void refuse(const struct acceptor_socket *socket, int fd)
 		send(fd, socket->refusal, strlen(socket->refusal), MSG_NOSIGNAL | MSG_DONTWAIT) >
 			0) {
 		shutdown(fd, SHUT_WR);
-		while (recv(fd, unread, sizeof(unread), MSG_DONTWAIT) == (ssize_t)sizeof(unread))
-			;
+		for (int i = 0; i < UNREAD_ROUNDS; i++)
+			if (recv(fd, unread, sizeof(unread), MSG_DONTWAIT) <= 0)
+				break;
 	}
 	close(fd);
 }
@@ -184,7 +180,7 @@ static void admit(struct gate *gate, int fd, const struct sockaddr *from, sockle
 	free(accepted);
 }
 
-/* Out of descriptors or memory (F-21): one client learns of it, if only by the close, and then there is a rest. */
+/* Out of descriptors or memory (F-21): one client learns of it where that is allowed, and the gate rests. */
 static void accept_on_reserve(struct gate *gate, int error)
 {
 	struct thread *thread = gate->thread;
@@ -192,7 +188,7 @@ static void accept_on_reserve(struct gate *gate, int error)
 
 	log_event_limited(LOG_ERROR, "accept_failed", "why=\"%s\" rest_ms=%d", strerror(error),
 		EXHAUSTED_REST_MS);
-	if (thread->reserve_fd >= 0) {
+	if (thread->reserve_fd >= 0 && !gate->socket->leaves_in_backlog) {
 		close(thread->reserve_fd);
 		thread->reserve_fd = -1;
 		fd = accept4(gate->socket->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -201,7 +197,7 @@ static void accept_on_reserve(struct gate *gate, int error)
 		refuse(gate->socket, fd);
 	if (thread->reserve_fd < 0)
 		take_reserve(thread);
-	rest_all_gates(thread, EXHAUSTED_REST_MS);
+	rest_gate(gate, EXHAUSTED_REST_MS);
 }
 
 enum accept_answer { ACCEPT_MORE, ACCEPT_NO_MORE };

@@ -10,8 +10,8 @@
  *      (core/parking) and tried again, so that one host's many connections cost the others nothing.
  *   4. A `struct accepted` is pushed to the job ring that all workers pop, and one sleeping worker is nudged. A full
  *      ring leaves clients in the backlog until there is room.
- *   5. Out of descriptors (EMFILE): the reserve descriptor is spent to answer one client (fragile: to close it without
- *      a word), then accepting rests for 100 ms; never a spin (F-21).
+ *   5. Out of descriptors (EMFILE): the reserve descriptor is spent to refuse one client (fragile: left in the backlog),
+ *      then that socket rests for 100 ms; never a spin (F-21).
  *
  * Threads: start and stop by the main thread. Owner: sockets stay their opener's.
  */

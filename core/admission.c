@@ -182,6 +182,19 @@ bool admission_has_room(const struct admission *admission, unsigned listener)
 	       atomic_load_explicit(&of->count, memory_order_relaxed) < of->limits.total;
 }
 
+static bool is_crowded(const _Atomic unsigned *count, unsigned limit)
+{
+	return atomic_load_explicit(count, memory_order_relaxed) >= limit - limit / 5;
+}
+
+bool admission_is_crowded(const struct admission *admission, unsigned listener)
+{
+	const struct listener *of = &admission->listeners[listener];
+
+	return is_crowded(&admission->count, admission->limit) ||
+	       is_crowded(&of->count, of->limits.total);
+}
+
 enum admission_answer admission_enter(struct admission *admission, unsigned listener,
 	const struct address *peer, struct admission_ticket *ticket)
 {

@@ -38,6 +38,9 @@ void admission_close(struct admission **admission);
 /* Whether another client would be over a limit in total, before its address is known. */
 bool admission_has_room(const struct admission *admission, unsigned listener);
 
+/* Four fifths of the places are taken, in total or on the listener: slow clients cost others theirs. */
+bool admission_is_crowded(const struct admission *admission, unsigned listener);
+
 enum admission_answer admission_enter(struct admission *admission, unsigned listener,
 	const struct address *peer, struct admission_ticket *ticket);
 void admission_leave(struct admission *admission, const struct admission_ticket *ticket);

@@ -45,6 +45,7 @@ struct config_listener {
 	unsigned max_received_fields;
 	int64_t command_timeout_ms; /* between commands (RFC 5321 4.5.3.2.7: 5 minutes) */
 	int64_t data_timeout_ms; /* between two reads of message text */
+	uint64_t min_data_rate_bytes; /* a second, while the listener is crowded; 0: any */
 	int64_t message_timeout_ms; /* from DATA to the final dot */
 	int64_t session_timeout_ms;
 	int64_t full_store_patience_ms; /* fragile: how long a reply is held on a full store */

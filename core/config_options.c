@@ -93,6 +93,8 @@ static const struct config_option listen_options[] = {
 		"how long a client may take for its next command (RFC 5321 4.5.3.2.7)"},
 	{"data_timeout", CONFIG_DURATION, LISTENER(data_timeout_ms), "5m", 1 * SECONDS, 1 * HOURS, .meaning =
 		"how long a client may be silent inside a message"},
+	{"min_data_rate", CONFIG_SIZE, LISTENER(min_data_rate_bytes), "500B", 0, 1 * MB, .meaning =
+		"bytes a second that message text must keep up on average while four fifths of the connections are in use; 0: no matter"},
 	{"message_timeout", CONFIG_DURATION, LISTENER(message_timeout_ms), "1h", 1 * SECONDS, 1 * DAYS, .meaning =
 		"how long one message may take, from DATA to the final dot"},
 	{"session_timeout", CONFIG_DURATION, LISTENER(session_timeout_ms), "1d", 1 * SECONDS, 30 * DAYS, .meaning =

@@ -6,6 +6,8 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#define FINISH_ROUNDS 4 /* reads of what is dropped, then the others come first */
+
 bool channel_desk_init(struct channel_desk *desk, size_t kept_max)
 {
 	*desk = (struct channel_desk){.input_capacity = kept_max + CHANNEL_READ_BYTES};
@@ -130,18 +132,20 @@ int channel_flush(struct channel *channel, struct channel_desk *desk)
 	return rc;
 }
 
-bool channel_finish(struct channel *channel, struct channel_desk *desk)
+enum channel_end channel_finish(struct channel *channel, struct channel_desk *desk)
 {
-	ssize_t got;
+	ssize_t got = -EAGAIN;
 
 	if (!channel->finishing) {
 		if (!channel->readable)
-			return true;
+			return CHANNEL_ENDED;
 		shutdown(channel->conn.fd, SHUT_WR);
 		channel->finishing = true;
 	}
-	do
+	for (unsigned round = 0; round < FINISH_ROUNDS; round++) {
 		got = read_some(channel, desk->input, CHANNEL_READ_BYTES);
-	while (got > 0);
-	return got != -EAGAIN;
+		if (got <= 0)
+			return got == -EAGAIN ? CHANNEL_WAITS : CHANNEL_ENDED;
+	}
+	return CHANNEL_HAS_MORE;
 }

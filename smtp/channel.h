@@ -72,10 +72,16 @@ static inline bool channel_is_blocked(const struct channel *channel)
 	return channel->unsent.size > 0;
 }
 
+enum channel_end {
+	CHANNEL_ENDED, /* the socket may be closed */
+	CHANNEL_WAITS, /* the peer may still send: come again when it is readable */
+	CHANNEL_HAS_MORE, /* come again after the others had their turn */
+};
+
 /*
- * Nothing more is sent. True: the socket may be closed. False: the peer's bytes are not all read, and closing now would
- * cut off the last reply (the kernel resets such a connection): come again when it is readable.
+ * Nothing more is sent, and what the peer still sends is dropped: closing with bytes unread would cut off the last reply
+ * (the kernel resets such a connection).
  */
-bool channel_finish(struct channel *channel, struct channel_desk *desk);
+enum channel_end channel_finish(struct channel *channel, struct channel_desk *desk);
 
 #endif

@@ -12,6 +12,7 @@
 	[TROUBLE_TIMED_OUT] = {ACT_ANSWER_CLOSE, "421 4.4.2 Timed out, closing connection"},       \
 	[TROUBLE_STOPPING] = {ACT_ANSWER_CLOSE, "421 4.3.2 Service is stopping, try again later"}, \
 	[TROUBLE_BAD_COMMANDS] = {ACT_ANSWER_CLOSE, "421 4.7.0 Too many errors"},                  \
+	[TROUBLE_COMMANDS] = {ACT_ANSWER_CLOSE, "421 4.7.0 Too many commands without a message"},  \
 	[TROUBLE_CONNECTIONS] = {ACT_ANSWER_CLOSE, POLICY_CONNECTIONS_REPLY},                      \
 	[TROUBLE_MEMORY] = {ACT_ANSWER_CLOSE, "421 4.3.0 Out of memory, try again later"},         \
 	[TROUBLE_STORE_FULL] = {ACT_ANSWER, "452 4.3.1 Queue is full, try again later"},           \
@@ -37,6 +38,7 @@ static const struct policy policies[] = {
 			[TROUBLE_TIMED_OUT] = {ACT_CLOSE, NULL},
 			[TROUBLE_STOPPING] = {ACT_CLOSE, NULL},
 			[TROUBLE_BAD_COMMANDS] = {ACT_CLOSE, NULL},
+			[TROUBLE_COMMANDS] = {ACT_CLOSE, NULL},
 			[TROUBLE_CONNECTIONS] = {ACT_CLOSE, NULL},
 			[TROUBLE_MEMORY] = {ACT_CLOSE, NULL},
 			[TROUBLE_STORE_FULL] = {ACT_HOLD, "452 4.3.1 Queue is full, try again later"},
@@ -64,6 +66,7 @@ const char *policy_trouble_name(enum trouble trouble)
 		[TROUBLE_TIMED_OUT] = "timed out",
 		[TROUBLE_STOPPING] = "stopping",
 		[TROUBLE_BAD_COMMANDS] = "too many bad commands",
+		[TROUBLE_COMMANDS] = "too many commands without a message",
 		[TROUBLE_CONNECTIONS] = "too many connections",
 		[TROUBLE_MEMORY] = "out of memory",
 		[TROUBLE_STORE_FULL] = "store is full",

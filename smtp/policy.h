@@ -21,6 +21,7 @@ enum trouble {
 	TROUBLE_TIMED_OUT, /* a deadline of the session is over */
 	TROUBLE_STOPPING, /* the daemon stops, the session is between two messages */
 	TROUBLE_BAD_COMMANDS, /* more than max_bad_commands */
+	TROUBLE_COMMANDS, /* one after the other, and never a message */
 	TROUBLE_CONNECTIONS, /* over a limit of connections; the acceptor's */
 	TROUBLE_MEMORY,
 	TROUBLE_STORE_FULL,

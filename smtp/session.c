@@ -10,11 +10,14 @@
 
 #include "core/log.h"
 #include "core/metrics.h"
+#include "smtp/deadline.h"
 #include "smtp/verb.h"
 
-#define ROUNDS_MAX  4 /* reads in one turn, then the others come first */
-#define CLOSING_MS  5000 /* for the last reply to leave and the peer to end */
-#define RETRY_MS    1000 /* of what is held */
+#define ROUNDS_MAX 4 /* reads in one turn, then the others come first */
+#define CLOSING_MS 5000 /* for the last reply to leave and the peer to end */
+#define RETRY_MS   1000 /* of what is held */
+#define COMMANDS_MAX \
+	10000 /* without a message, and RCPTs besides: nobody needs so many, and each costs us a reply */
 #define REPLY_BYTES 512 /* RFC 5321 4.5.3.1.5 */
 
 #define BIT(state) (1u << SESSION_##state)
@@ -69,8 +72,7 @@ void session_move(struct session *session, enum session_state to)
 	if (to == SESSION_CLOSING)
 		session->closing_end_mono_ms = session_now_ms(session) + CLOSING_MS;
 	if (to == SESSION_TEXT)
-		session->text_end_mono_ms =
-			session_now_ms(session) + session->listener->message_timeout_ms;
+		deadline_begin_text(session);
 }
 
 /* ---- replies ---- */
@@ -206,55 +208,26 @@ static void free_session(struct session *session)
 	free(session);
 }
 
+/* Its turn comes again after the others had theirs. */
+static void put_off(struct session *session)
+{
+	if (session->is_later)
+		return;
+	session->is_later = true;
+	TAILQ_INSERT_TAIL(&session->shared->later, session, later_entry);
+}
+
 static void close_channel(struct session *session)
 {
-	if (channel_finish(&session->channel, &session->shared->desk))
+	enum channel_end end = channel_finish(&session->channel, &session->shared->desk);
+
+	if (end == CHANNEL_ENDED)
 		let_go(session);
+	else if (end == CHANNEL_HAS_MORE)
+		put_off(session);
 }
 
 /* ---- deadlines ---- */
-
-static int64_t sooner(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
-/* The writer has what is held, and will answer. */
-static bool is_asking(const struct session *session)
-{
-	return session->state != SESSION_HELD && session->transaction->handoff.under_way;
-}
-
-static int64_t next_deadline(const struct session *session)
-{
-	const struct config_listener *listener = session->listener;
-
-	if (session->state == SESSION_CLOSING)
-		return session->closing_end_mono_ms;
-	if (session->hold_end_mono_ms != 0)
-		return is_asking(session) ? INT64_MAX : session->retry_mono_ms;
-	if (session->blocked_since_mono_ms != 0)
-		return session->blocked_since_mono_ms + listener->command_timeout_ms;
-	if (session->state == SESSION_STORING)
-		return INT64_MAX;
-	if (session->state != SESSION_TEXT)
-		return sooner(session->end_mono_ms,
-			session->waits_since_mono_ms + listener->command_timeout_ms);
-	if (handoff_is_full(&session->transaction->handoff))
-		return sooner(session->end_mono_ms, session->text_end_mono_ms);
-	return sooner(sooner(session->end_mono_ms, session->text_end_mono_ms),
-		session->waits_since_mono_ms + listener->data_timeout_ms);
-}
-
-/* Only brought forward here; a timer that is early finds the later deadline when it fires. */
-static void set_timer(struct session *session)
-{
-	int64_t due = next_deadline(session);
-
-	if (due == INT64_MAX || (session->timer.armed && session->timer.due_mono_ms <= due))
-		return;
-	loop_timer_set(session->shared->loop, &session->timer, due);
-}
 
 static void time_out(struct session *session)
 {
@@ -287,7 +260,9 @@ static size_t take_command(struct session *session, const uint8_t *input, size_t
 	if (progress == COMMAND_MORE)
 		return taken;
 	verb_run(session, &command);
-	session->waits_since_mono_ms = session_now_ms(session);
+	deadline_restart(session);
+	if (++session->commands > COMMANDS_MAX + policy_recipients(session->listener))
+		session_trouble(session, TROUBLE_COMMANDS);
 	return taken;
 }
 
@@ -345,8 +320,7 @@ static void read_input(struct session *session)
 		size_t used;
 
 		if (round == ROUNDS_MAX) {
-			session->is_later = true;
-			TAILQ_INSERT_TAIL(&shared->later, session, later_entry);
+			put_off(session);
 			return;
 		}
 		got = channel_fill(&session->channel, &shared->desk, session->wants_more);
@@ -375,7 +349,7 @@ static void finish_turn(struct session *session)
 	if (session->state == SESSION_CLOSING && !channel_is_blocked(&session->channel))
 		close_channel(session);
 	if (session->state != SESSION_GONE) {
-		set_timer(session);
+		deadline_arm(session);
 		return;
 	}
 	let_go(session);
@@ -410,8 +384,8 @@ static void fire(void *owner)
 {
 	struct session *session = owner;
 
-	if (next_deadline(session) > session_now_ms(session))
-		set_timer(session);
+	if (deadline_next(session) > session_now_ms(session))
+		deadline_arm(session);
 	else if (session->state == SESSION_CLOSING)
 		let_go(session);
 	else if (session->state == SESSION_HELD)
@@ -468,7 +442,7 @@ static struct session *make_session(struct session_shared *shared, struct config
 		address_format_host(&accepted->peer, host));
 	command_parser_init(
 		&session->parser, session->policy->command_line_bytes, session->policy->crlf_only);
-	session->waits_since_mono_ms = session_now_ms(session);
+	deadline_restart(session);
 	session->end_mono_ms = session_now_ms(session) + listener->session_timeout_ms;
 	session->watch.owner = session;
 	session->watch.ready = be_ready;

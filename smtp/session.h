@@ -7,9 +7,7 @@
  *      turn leave in one send.
  *   3. A session that waits (for the writer, for room in the store, for its replies to be read) reads nothing; what
  *      was read and not used is kept and is first when it goes on.
- *   4. Deadlines: a command's runs from the end of the one before and no byte lengthens it; text has one between two
- *      reads and one for the whole message; the session has one. The writer's answer has none here: the writer's own bound
- *      it (writer.h).
+ *   4. Each wait has its deadline (deadline.h).
  *   5. CLOSING: the last reply leaves, the peer's rest is dropped, the socket is closed. GONE: the client is no more; the
  *      session is freed as soon as the writer has no request of it.
  *
@@ -86,7 +84,7 @@ struct session {
 	bool may_relay;
 	bool wants_more; /* what is kept is a part of a line */
 	bool is_later;
-	unsigned bad_commands; /* since the start or the last message */
+	unsigned commands, bad_commands; /* since the start or the last message */
 	char *helo; /* NULL: none yet */
 	char client[64];
 	struct command_parser parser;
@@ -95,6 +93,7 @@ struct session {
 	int64_t end_mono_ms; /* of the session */
 	int64_t waits_since_mono_ms; /* for a command, or for text */
 	int64_t text_end_mono_ms; /* of the message that arrives */
+	int64_t rate_end_mono_ms; /* of its minimum rate, when the listener is crowded */
 	int64_t closing_end_mono_ms;
 	int64_t blocked_since_mono_ms; /* replies wait to be read; 0: none */
 	int64_t hold_end_mono_ms; /* patience with a full store; 0: nothing is held */

@@ -12,6 +12,7 @@
 
 #include "core/log.h"
 #include "core/metrics.h"
+#include "smtp/deadline.h"
 #include "smtp/trace.h"
 #include "smtp/verb.h"
 
@@ -80,6 +81,7 @@ static void accept_message(struct session *session)
 	metric_add(METRIC_BYTES_RECEIVED, transaction->handoff.text.size_bytes);
 	session_reply(
 		session, "250 2.0.0 Ok: queued as %s", id_format(transaction->handoff.id, id));
+	session->commands = 0;
 	session->bad_commands = 0;
 }
 
@@ -157,7 +159,7 @@ size_t data_take(struct session *session, const uint8_t *bytes, size_t size)
 	size_t taken;
 
 	progress = dotstream_next(text, bytes, size, &taken);
-	session->waits_since_mono_ms = session_now_ms(session);
+	deadline_note_text(session, taken);
 	if (progress == DOTSTREAM_MORE) {
 		if (!text->over_limit && !text->has_nul)
 			handoff_advance(&transaction->handoff);
@@ -215,7 +217,7 @@ static void read_result(struct handoff *handoff)
 	struct session *session = handoff->owner;
 	enum trouble trouble = judge_result(handoff->request.result);
 
-	session->waits_since_mono_ms = session_now_ms(session);
+	deadline_restart(session);
 	if (session->state >= SESSION_CLOSING) {
 		read_result_gone(session);
 	} else if (handoff->request.verb == WRITER_DROP) {

@@ -1,6 +1,7 @@
 /* verb_mail.c: MAIL FROM: the reverse-path and its parameters. RFC 5321 4.1.1.2, RFC 1870 (SIZE), RFC 6152 (BODY). */
 #include "queue/writer.h"
 #include "smtp/ascii.h"
+#include "smtp/deadline.h"
 #include "smtp/verb.h"
 
 #define SIZE_DIGITS_MAX 20 /* RFC 1870 6 */
@@ -125,5 +126,5 @@ void verb_mail(struct session *session, const struct command *command)
 void mail_again(struct session *session)
 {
 	answer_mail(session);
-	session->waits_since_mono_ms = session_now_ms(session);
+	deadline_restart(session);
 }

@@ -138,6 +138,30 @@ static void as_many_addresses_as_the_total_have_a_place(void **state)
 	admission_close(&admission);
 }
 
+static void four_fifths_of_the_places_are_a_crowd(void **state)
+{
+	const struct admission_limits limits[] = {
+		{.total = 5, .address = 5}, {.total = 100, .address = 100}};
+	struct admission *admission = admission_open(10, limits, 2);
+	struct admission_ticket tickets[8];
+	struct address one = host("192.0.2.1");
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(admission_enter(admission, 0, &one, &tickets[i]), ADMISSION_IN);
+	assert_false(admission_is_crowded(admission, 0));
+	assert_int_equal(admission_enter(admission, 0, &one, &tickets[3]), ADMISSION_IN);
+	assert_true(admission_is_crowded(admission, 0));
+	assert_false(admission_is_crowded(admission, 1)); /* 4 of 10 in total */
+	for (int i = 4; i < 8; i++)
+		assert_int_equal(admission_enter(admission, 1, &one, &tickets[i]), ADMISSION_IN);
+	assert_true(admission_is_crowded(admission, 1));
+	for (int i = 0; i < 8; i++)
+		admission_leave(admission, &tickets[i]);
+	assert_false(admission_is_crowded(admission, 0));
+	admission_close(&admission);
+}
+
 /* ---- threads ---- */
 
 enum { THREADS = 4, ROUNDS = 20000, SHARED_LIMIT = 3 };
@@ -211,6 +235,7 @@ int main(void)
 		cmocka_unit_test(listeners_have_limits_of_their_own_and_one_in_total),
 		cmocka_unit_test(an_address_is_found_again_whoever_came_and_went),
 		cmocka_unit_test(as_many_addresses_as_the_total_have_a_place),
+		cmocka_unit_test(four_fifths_of_the_places_are_a_crowd),
 		cmocka_unit_test(threads_that_come_and_go_leak_nothing),
 	};
 

@@ -3,6 +3,8 @@
 
 #include <malloc.h>
 
+enum { PLACE_CROWD = 400 }; /* of the 500 places that place.h gives each listener */
+
 static int setup(void **state)
 {
 	static struct place place;
@@ -286,29 +288,171 @@ static void text_has_a_deadline_between_reads_and_one_in_all(void **state)
 	client_leave(&client);
 }
 
+/* Takes places of a listener until four fifths are taken. */
+static void crowd(struct place *place, unsigned listener, struct admission_ticket *tickets)
+{
+	struct address peer;
+
+	assert_int_equal(address_parse("192.0.2.77", &peer), 0);
+	for (unsigned i = 0; i < PLACE_CROWD; i++)
+		assert_int_equal(admission_enter(place->admission, listener, &peer, &tickets[i]),
+			ADMISSION_IN);
+	assert_true(admission_is_crowded(place->admission, listener));
+}
+
+static void disperse(struct place *place, const struct admission_ticket *tickets)
+{
+	for (unsigned i = 0; i < PLACE_CROWD; i++)
+		admission_leave(place->admission, &tickets[i]);
+}
+
+/* F-24 */
+static void trickle_of_text_is_cut_in_a_crowd_and_only_there(void **state)
+{
+	static struct admission_ticket tickets[PLACE_CROWD];
+	struct place *place = *state;
+	struct client trickle, slow, fragile;
+
+	client_open(&trickle, place, PLACE_STANDARD);
+	client_open(&slow, place, PLACE_STANDARD);
+	client_open(&fragile, place, PLACE_FRAGILE);
+	client_check(&trickle, ENVELOPE, GO_AHEAD);
+	client_check(&slow, ENVELOPE, GO_AHEAD);
+	client_check(&fragile, ENVELOPE, GO_AHEAD);
+	for (int i = 0; i < 60; i++) {
+		client_say(&trickle, "x\r\n");
+		client_say(&slow, "x\r\n");
+		client_say(&fragile, "x\r\n");
+		place_advance(place, 10000);
+	}
+	assert_int_equal(place_sessions(place), 3);
+	crowd(place, PLACE_STANDARD, tickets);
+	for (int i = 0; i < 12; i++) {
+		char text[6000];
+
+		memset(text, 'y', sizeof(text)); /* 600 bytes a second */
+		memcpy(text + sizeof(text) - 2, "\r\n", 2);
+		client_say_sized(&slow, text, sizeof(text));
+		if (i == 0)
+			client_say(&trickle, "x\r\n");
+		place_advance(place, 10000);
+	}
+	client_check_code(&trickle, "", "421 4.4.2");
+	assert_true(client_is_closed(&trickle));
+	client_check_code(&slow, ".\r\n", "250 2.0.0");
+	disperse(place, tickets);
+	/* its listener was not crowded */
+	client_check_code(&fragile, ".\r\n", "250 2.0.0");
+	client_leave(&trickle);
+	client_leave(&slow);
+	client_leave(&fragile);
+}
+
+/* A scanner that sent a page may take its time with the next one. */
+static void pause_behind_much_text_is_no_trickle(void **state)
+{
+	static struct admission_ticket tickets[PLACE_CROWD];
+	static char page[200000];
+	struct place *place = *state;
+	struct client client;
+
+	memset(page, 'y', sizeof(page));
+	for (size_t i = 0; i + 1 < sizeof(page); i += 80)
+		memcpy(page + i, "\r\n", 2);
+	crowd(place, PLACE_FRAGILE, tickets);
+	client_open(&client, place, PLACE_FRAGILE);
+	client_check(&client, ENVELOPE, GO_AHEAD);
+	client_say_sized(&client, page, sizeof(page));
+	place_advance(place, 290000);
+	assert_int_equal(place_sessions(place), 1);
+	client_check_code(&client, "\r\n.\r\n", "250 2.0.0");
+	/* one that sent nothing is closed after a tenth of that, without a word */
+	client_check(&client, ENVELOPE, GO_AHEAD);
+	place_advance(place, 31000);
+	client_check(&client, "", "");
+	assert_true(client_is_closed(&client));
+	client_leave(&client);
+	disperse(place, tickets);
+}
+
+static void endless_commands_end_the_session(void **state)
+{
+	static const char *const lines[] = {"NOOP\r\n", "RSET\r\n", "VRFY x\r\n", "HELO x\r\n",
+		"MAIL FROM:<a@example.org> SIZE=9999999\r\n"};
+	struct place *place = *state;
+
+	for (size_t i = 0; i < 2 * sizeof(lines) / sizeof(lines[0]); i++) {
+		bool is_fragile = i % 2 == 1;
+		struct client client;
+		unsigned said = 0;
+
+		client_open(&client, place, is_fragile ? PLACE_FRAGILE : PLACE_STANDARD);
+		for (; said < 20000 && !client_is_closed(&client); said += 100) {
+			const char *heard;
+
+			for (int line = 0; line < 100; line++)
+				send(client.fd, lines[i / 2], strlen(lines[i / 2]), MSG_NOSIGNAL);
+			heard = client_hear(&client);
+			assert_true(
+				is_fragile || strstr(heard, "421 4.7.0") != NULL || said < 10100);
+			assert_true(!is_fragile || strstr(heard, "421") == NULL);
+		}
+		assert_in_range(said, 10000, 12000);
+		client_leave(&client);
+	}
+}
+
+/* What is dropped behind the last reply is dropped in turns, however fast it comes. */
+static void flood_behind_the_end_lets_others_have_their_turn(void **state)
+{
+	static char flood[65536];
+	struct place *place = *state;
+	struct client client, other;
+
+	client_open(&client, place, PLACE_STANDARD);
+	client_open(&other, place, PLACE_STANDARD);
+	client_check(&client, "QUIT\r\n", "221 2.0.0 relay.example.edu closing connection\r\n");
+	client_leave(&client);
+	client_open(&client, place, PLACE_STANDARD);
+	client_say(&client, "QUIT\r\nNOOP\r\n");
+	for (int i = 0; i < 200; i++) {
+		if (send(client.fd, flood, sizeof(flood), MSG_NOSIGNAL) < 0 && errno == EPIPE)
+			break;
+		client_check(&other, "NOOP\r\n", "250 2.0.0 Ok\r\n");
+	}
+	place_advance(place, 6000);
+	assert_int_equal(place_sessions(place), 1);
+	client_leave(&client);
+	client_leave(&other);
+}
+
 static void slow_reader_of_replies_stops_itself_and_is_cut(void **state)
 {
-	static char noops[6 * 20000];
+	enum { LINE = 200, LINES = 600 };
+	static char greetings[LINE * LINES]; /* long ones, so that few fill the socket */
 	struct place *place = *state;
 	struct client client;
 	size_t replies = 0, sent = 0;
 	ssize_t got;
 
-	for (size_t i = 0; i < sizeof(noops); i += 6)
-		memcpy(noops + i, "NOOP\r\n", 6);
+	for (size_t i = 0; i < sizeof(greetings); i += LINE) {
+		memset(greetings + i, 'x', LINE);
+		memcpy(greetings + i, "EHLO ", 5);
+		memcpy(greetings + i + LINE - 2, "\r\n", 2);
+	}
 	client_open(&client, place, PLACE_STANDARD);
 	do {
-		got = send(client.fd, noops + sent % sizeof(noops),
-			sizeof(noops) - sent % sizeof(noops), 0);
+		got = send(client.fd, greetings + sent % sizeof(greetings),
+			sizeof(greetings) - sent % sizeof(greetings), 0);
 		sent += got > 0 ? (size_t)got : 0;
 		place_turn(place);
 	} while (got > 0 && sent < (size_t)10 << 20);
 	assert_true(got < 0); /* it reads no more */
-	for (const char *heard = client_hear(&client); *heard != '\0';
-		heard = strstr(heard, "\r\n") + 2)
+	for (const char *heard = client_hear(&client); (heard = strstr(heard, "LIMITS")) != NULL;
+		heard++)
 		replies++;
-	assert_int_equal(replies, sent / 6);
-	while (send(client.fd, noops, sizeof(noops), 0) > 0)
+	assert_int_equal(replies, sent / LINE);
+	while (send(client.fd, greetings, sizeof(greetings), 0) > 0)
 		place_turn(place);
 	place_advance(place, 301000);
 	assert_int_equal(place_sessions(place), 0);
@@ -575,6 +719,10 @@ int main(void)
 		TEST(single_bytes_do_not_lengthen_a_commands_deadline),
 		TEST(a_command_begins_a_new_deadline),
 		TEST(text_has_a_deadline_between_reads_and_one_in_all),
+		TEST(trickle_of_text_is_cut_in_a_crowd_and_only_there),
+		TEST(pause_behind_much_text_is_no_trickle),
+		TEST(endless_commands_end_the_session),
+		TEST(flood_behind_the_end_lets_others_have_their_turn),
 		TEST(slow_reader_of_replies_stops_itself_and_is_cut),
 		TEST(idle_session_is_small),
 		FULL(full_store_refuses_at_mail),
