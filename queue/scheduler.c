@@ -126,12 +126,13 @@ static void *run(void *argument)
 	struct scheduler *scheduler = argument;
 	bool woken = true;
 
-	while (!is_over(scheduler)) {
+	for (;;) {
 		int64_t wait_ms = turn(scheduler, woken);
 
+		if (is_over(scheduler)) /* asked behind the turn: it may have ended the last claim */
+			return NULL;
 		woken = sleep_in(scheduler->options.inbox, wait_of(scheduler, wait_ms));
 	}
-	return NULL;
 }
 
 int scheduler_start(struct scheduler *scheduler, struct reason *reason)

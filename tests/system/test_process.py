@@ -20,7 +20,7 @@ def test_sigterm_under_load_stops_cleanly_and_nothing_is_delivered_twice(make_re
     time.sleep(1.5)
     began = time.monotonic()
     assert relay.stop() == 0
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < (30 if SANITIZED else 4), "it waits for nothing but work in flight"
     load.stop()
     relay.start()
     relay.wait_empty(60)
