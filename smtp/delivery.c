@@ -49,38 +49,20 @@ struct delivery {
 
 /* ---- jobs ---- */
 
-/* What became of a job, for the log: one line for each recipient whose fate is told, or one for the message. */
-static void log_outcome(const struct delivery *delivery, const struct job *job)
+/* What upstream said of each recipient. What became of it is told when it is durable, by the scheduler. */
+static void log_replies(const struct job *job)
 {
-	static const struct {
-		const char *event;
-		enum log_level level;
-	} told_as[] = {
-		[RECIPIENT_ACCEPTED] = {"delivered", LOG_INFO},
-		[RECIPIENT_DEFER] = {"deferred", LOG_INFO},
-		[RECIPIENT_FAIL] = {"failed", LOG_NOTICE},
-		[RECIPIENT_UNCHANGED] = {"tried", LOG_INFO},
-		[RECIPIENT_SPLIT] = {"tried", LOG_DEBUG},
-	};
 	char id[ID_TEXT_SIZE];
 	struct log_quoted to, reply;
-	uint64_t now_ms = clock_unix_ms(delivery->options.clock);
 
-	for (size_t i = 0; i < job->recipient_count; i++) {
+	for (size_t i = 0; i < job->recipient_count && log_wants(LOG_DEBUG); i++) {
 		const struct job_recipient *told = &job->recipients[i];
 		const struct recipient *recipient = &job->envelope->recipients[told->index];
-		const char *said = told->reply != NULL ? told->reply : job->reply;
-		const char *status = told->reply != NULL ? told->status : job->status;
 
-		if (!log_wants(told_as[told->effect].level))
-			continue;
-		log_event(told_as[told->effect].level, told_as[told->effect].event,
-			"id=%s to=<%s> host=%s delay=%.3f stage=\"%s\" dsn=%s reply=\"%s\"",
+		log_event(LOG_DEBUG, "replied", "id=%s to=<%s> host=%s stage=\"%s\" reply=\"%s\"",
 			id_format(job->id, id), log_text(&to, recipient->address),
-			job->host != NULL ? job->host->name : "-",
-			(double)(int64_t)(now_ms - job->envelope->received_unix_ms) / 1000.0,
-			reply_stage_name(job->stage), status != NULL && status[0] ? status : "-",
-			log_text(&reply, said));
+			job->host != NULL ? job->host->name : "-", reply_stage_name(job->stage),
+			log_text(&reply, told->reply != NULL ? told->reply : job->reply));
 	}
 }
 
@@ -92,7 +74,7 @@ static void task_is_over(void *owner, struct task *task)
 
 	task_finish(task, delivery->options.ids, delivery->view, delivery->scratch);
 	if (job->read_error == 0 && job->envelope != NULL)
-		log_outcome(delivery, job);
+		log_replies(job);
 	task_close(&task);
 	delivery->options.done(delivery->options.scheduler, job);
 }

@@ -174,7 +174,8 @@ static void tell_failure(struct pool *pool, const struct upstream_failure *failu
 	struct log_quoted quoted;
 
 	pool->failing = true;
-	log_event_limited(LOG_WARNING, "connect_failed", "host=%s stage=\"%s\" reply=\"%s\"",
+	/* the host's rest is told by the scheduler, with the same reply */
+	log_event(LOG_DEBUG, "connect_failed", "host=%s stage=\"%s\" reply=\"%s\"",
 		pool->host->name, reply_stage_name(failure->stage),
 		log_text(&quoted, failure->reply));
 	if (task != NULL) {

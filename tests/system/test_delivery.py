@@ -129,3 +129,18 @@ def test_the_daemon_says_its_version_and_refuses_wrong_arguments():
     assert subprocess.run([BUILD / "sluiced", "-V"], capture_output=True, check=True).stdout.startswith(b"sluiced ")
     assert subprocess.run([BUILD / "sluiced"], capture_output=True, check=False).returncode == 64
     assert subprocess.run([BUILD / "sluiced", "-x"], capture_output=True, check=False).returncode == 64
+
+
+def test_each_event_is_one_line_of_the_log(make_relay, upstream):
+    relay = make_relay(upstream.port)
+    upstream.busy("banner")
+    with relay.client() as client:
+        client.hello()
+        number = client.message(TEXT, recipients=("b@example.org", "c@example.org"))
+    relay.wait_log("event=host_resting")
+    upstream.open()
+    relay.wait_empty()
+    relay.wait_log("to=<c@example.org>.*event=delivered|event=delivered to=<c@example.org>")
+    lines = relay.log().splitlines()
+    assert len([line for line in lines if f"id={number}" in line and "event=delivered" in line]) == 2, lines
+    assert not [line for line in lines if "421" in line and "event=host_resting" not in line], lines
