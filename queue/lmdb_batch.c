@@ -50,6 +50,8 @@ int store_begin(struct store *store, struct store_batch **out)
 	store->used_pages = lmdb_used_pages(store, batch->txn);
 	batch->free_pages =
 		store->map_pages > store->used_pages ? store->map_pages - store->used_pages : 0;
+	if (!lmdb_env_in_place(store))
+		batch->free_pages = 0; /* deleted under us: new mail would be lost with it */
 	batch->failed = 0;
 	batch->taken_pages = batch->verbs = batch->freed_bytes = 0;
 	batch->changed = false;
@@ -202,7 +204,8 @@ int store_fill(struct store *store, struct store_fill *out)
 	struct statvfs disk;
 	uint64_t disk_bytes;
 
-	if (statvfs(store->data_dir, &disk) < 0)
+	out->is_gone = !lmdb_env_in_place(store);
+	if (statvfs(store->data_dir, &disk) < 0 && fstatvfs(store->lock_fd, &disk) < 0)
 		return -errno;
 	disk_bytes = (uint64_t)disk.f_blocks * disk.f_frsize;
 	out->pinned_bytes = (uint64_t)store->pinned.pages * store->page_bytes;

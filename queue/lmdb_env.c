@@ -134,13 +134,14 @@ static void remove_new(const char *path)
 	rmdir(path);
 }
 
-static int create_store(const struct store *store, const char *data_path, struct reason *reason)
+static int create_store(const struct store *store, struct reason *reason)
 {
-	char path[PATH_MAX], file[PATH_MAX + 16];
+	char path[PATH_MAX], file[PATH_MAX + 16], data_path[PATH_MAX + 16];
 	int rc;
 
 	snprintf(path, sizeof(path), "%s/new", store->data_dir);
 	snprintf(file, sizeof(file), "%s/data.mdb", path);
+	snprintf(data_path, sizeof(data_path), "%s/data.mdb", store->data_dir);
 	remove_new(path);
 	if (mkdir(path, 0700) < 0)
 		return refuse(store, reason, "making a store", errno);
@@ -232,21 +233,68 @@ static int open_env(struct store *store, uint64_t file_bytes, struct reason *rea
 	return 0;
 }
 
+static int stat_file(const struct store *store, struct stat *file)
+{
+	char path[PATH_MAX + 16];
+
+	snprintf(path, sizeof(path), "%s/data.mdb", store->data_dir);
+	return stat(path, file);
+}
+
+static bool is_same_file(const struct store *store, const struct stat *file)
+{
+	return file->st_dev == store->file_dev && file->st_ino == store->file_ino;
+}
+
+/* The first time: data.mdb as it is found or made. */
+static int find_file(struct store *store, struct stat *file, struct reason *reason)
+{
+	int rc = stat_file(store, file);
+
+	if (rc < 0 && (errno != ENOENT || store->read_only))
+		return refuse(store, reason, "data.mdb", errno);
+	if (rc < 0) {
+		if (create_store(store, reason) < 0)
+			return -1;
+		if (stat_file(store, file) < 0)
+			return refuse(store, reason, "data.mdb", errno);
+	} else if (!store->read_only && sync_dir(store->data_dir) < 0) {
+		/* whoever put it there may have been killed before the directory was synced */
+		return refuse(store, reason, "syncing the directory", errno);
+	}
+	store->file_dev = file->st_dev;
+	store->file_ino = file->st_ino;
+	return 0;
+}
+
+/* Later: a store that somebody deleted or exchanged is not made anew, and another one is not ours: we hold no lock on it. */
+static int find_file_again(const struct store *store, struct stat *file, struct reason *reason)
+{
+	if (stat_file(store, file) < 0)
+		return refuse(store, reason, "data.mdb", errno);
+	if (!is_same_file(store, file))
+		return reason_set(reason,
+			"%s: data.mdb is another file than the one opened at the start",
+			store->data_dir);
+	return 0;
+}
+
+bool lmdb_env_in_place(const struct store *store)
+{
+	struct stat file;
+
+	return stat_file(store, &file) == 0 && is_same_file(store, &file);
+}
+
 int lmdb_env_open(struct store *store, struct reason *reason)
 {
-	char data_path[PATH_MAX + 16];
 	struct stat file;
-	int dead;
+	int dead, rc;
 
-	snprintf(data_path, sizeof(data_path), "%s/data.mdb", store->data_dir);
-	if (stat(data_path, &file) < 0) {
-		if (errno != ENOENT || store->read_only)
-			return refuse(store, reason, "data.mdb", errno);
-		if (create_store(store, data_path, reason) < 0)
-			return -1;
-		if (stat(data_path, &file) < 0)
-			return refuse(store, reason, "data.mdb", errno);
-	}
+	rc = store->file_ino == 0 ? find_file(store, &file, reason)
+				  : find_file_again(store, &file, reason);
+	if (rc < 0)
+		return -1;
 	if (file.st_size == 0)
 		return reason_set(reason,
 			"%s: store damaged: data.mdb is empty; nothing was changed",

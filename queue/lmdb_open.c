@@ -10,15 +10,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Made when missing; the directory above is synced, so that a power cut does not take it with the mail. */
-static int make_dir(const char *path)
+static int sync_above(const char *path)
 {
 	char above[PATH_MAX];
 	char *slash;
 	int fd, rc;
 
-	if (mkdir(path, 0700) < 0)
-		return errno == EEXIST ? 0 : -1;
 	snprintf(above, sizeof(above), "%s", path);
 	for (slash = above + strlen(above); slash > above + 1 && slash[-1] == '/'; slash--)
 		slash[-1] = '\0';
@@ -33,6 +30,21 @@ static int make_dir(const char *path)
 	rc = fsync(fd);
 	close(fd);
 	return rc;
+}
+
+/*
+ * Made when missing; the directory above is synced, so that a power cut does not take it with the mail. Also when it is
+ * there: the start that made it may have been killed before the sync. Then it may be somebody else's, and need not work.
+ */
+static int make_dir(const char *path)
+{
+	bool is_made = mkdir(path, 0700) == 0;
+	int rc;
+
+	if (!is_made && errno != EEXIST)
+		return -1;
+	rc = sync_above(path);
+	return is_made ? rc : 0;
 }
 
 static int refuse_locked(const struct store *store, int fd, struct reason *reason)

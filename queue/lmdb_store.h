@@ -29,6 +29,7 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <sys/types.h>
 
 #include "core/bytes.h"
 #include "queue/schedule.h"
@@ -84,6 +85,8 @@ struct store_batch {
 struct store {
 	char *data_dir;
 	int lock_fd; /* -1: read only */
+	dev_t file_dev; /* which data.mdb was opened first; no other is taken for it later */
+	ino_t file_ino; /* 0: none yet */
 	bool read_only;
 	uint64_t max_bytes;
 
@@ -118,9 +121,14 @@ int lmdb_errno(int rc);
 
 /* ---- lmdb_env.c: the environment ---- */
 
-/* Opens what is in data_dir, made first when it is missing; checks size and schema. Leaves store->env NULL on failure. */
+/*
+ * Opens what is in data_dir; checks size and schema. The first time it is made when it is missing; later only the same file
+ * is opened again. Leaves store->env NULL on failure.
+ */
 int lmdb_env_open(struct store *store, struct reason *reason);
 void lmdb_env_close(struct store *store);
+/* Whether data.mdb is still where it was opened: a deleted one can be read and written as before, and is lost. */
+bool lmdb_env_in_place(const struct store *store);
 /* Pages that the tables take in this transaction's sight, and those that long readers pin. */
 size_t lmdb_used_pages(const struct store *store, MDB_txn *txn);
 /* Makes the file long enough for all that a commit may write, see lmdb_env.c. 0 or -errno. */

@@ -19,7 +19,8 @@
  * Errors: negative errno. -ENOENT: no such row. -EEXIST: it is there. -EBADMSG: damaged. -EINVAL: a bug of the caller's.
  * -EBUSY, -EROFS: no batch now. -ENOSPC, -ENOMEM: known to be not stored. store_commit -EIO: *unknown*: stored or not, and
  * no batch begins until store_reopen; see writer.h for what is done then. From a view -EIO: closed by a reopen that failed.
- * New mail (store_append, store_add) gets -ENOSPC while some pages are still free, so that changes and deletes go on.
+ * New mail (store_append, store_add) gets -ENOSPC while some pages are still free, so that changes and deletes go on; and
+ * when data_dir was taken away under the store.
  * Limits: keys and chunk sizes are the backend's affair; a chunk given to store_append is at most STORE_PIECE_BYTES.
  */
 #ifndef SLUICE_QUEUE_STORE_H
@@ -103,12 +104,14 @@ int store_reopen(struct store *store, struct reason *reason);
 /*
  * How full the map and the disk are, 0 to 1000 each; cheap enough for every group. As of the last begin or commit. Pages
  * that a long reader (a backup) keeps from being used again count as used; how many, says pinned_bytes. What the data file
- * has of the disk and does not use now counts as free: the file never shrinks, it is written again.
+ * has of the disk and does not use now counts as free: the file never shrinks, it is written again. A store that was deleted
+ * or cannot be reached in its place any more is gone: it takes no new mail, while what it holds can still be worked off.
  */
 struct store_fill {
 	unsigned map_permille;
 	unsigned disk_permille;
 	uint64_t used_bytes, pinned_bytes, max_bytes, disk_free_bytes;
+	bool is_gone;
 };
 int store_fill(struct store *store, struct store_fill *out);
 

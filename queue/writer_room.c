@@ -56,6 +56,8 @@ static const char *cause(const struct writer *writer)
 {
 	if (writer->heal.given_up)
 		return "broken";
+	if (writer->room.fill.is_gone)
+		return "gone";
 	return writer->room.over_mark ? "watermark" : "write_failed";
 }
 
@@ -85,7 +87,7 @@ void writer_room_look(struct writer *writer)
 	struct writer_room *room = &writer->room;
 
 	measure(writer);
-	publish(writer, room->over_mark || writer->heal.given_up ||
+	publish(writer, room->over_mark || room->fill.is_gone || writer->heal.given_up ||
 				clock_mono_ms(writer->clock) < room->refuse_until_mono_ms);
 }
 

@@ -10,6 +10,8 @@ import time
 
 import pytest
 
+import lmdb_edit
+import traced
 from conftest import BUILD, SANITIZED, TEXT, Smtp, Upstream, free_port, wait_until
 
 KILLS = 6 if SANITIZED else 20
@@ -160,13 +162,33 @@ def test_a_second_daemon_on_the_same_data_is_refused(make_relay, upstream):
 
 def test_a_newer_schema_is_refused_and_left_alone(make_relay, upstream):
     relay = make_relay(upstream.port)
-    relay.stop()
+    upstream.busy("banner")
+    with relay.client() as client:
+        client.hello()
+        client.message(TEXT)
+    assert relay.stop() == 0
     data = relay.folder / "data"
-    # the schema's record is found and raised with LMDB's own tools
-    dump = subprocess.run(["mdb_dump", "-a", data], capture_output=True, check=False)
-    if dump.returncode != 0:
-        dump = subprocess.run(["mdb_dump", "-n", "-a", next(data.glob("*.mdb"))], capture_output=True, check=True)
-    assert b"schema" in bytes.fromhex("".join(re.findall(r"^ ([0-9a-f]+)$", dump.stdout.decode(), re.M)))
+    lmdb_edit.put(data, "state", b"schema", (2).to_bytes(4, "big"))
+    before = (data / "data.mdb").read_bytes()
+    relay.start(wait=False)
+    assert relay.process.wait(20) == 73
+    assert "the store has schema 2, and this version of Sluice reads schema 1" in relay.log().splitlines()[-1]
+    assert (data / "data.mdb").read_bytes() == before
+    lmdb_edit.put(data, "state", b"schema", (1).to_bytes(4, "big"))
+    relay.start()
+    upstream.open()
+    upstream.wait_for(1)
+
+
+def test_every_start_syncs_the_directories_of_the_store(make_relay, upstream):
+    """A first start may have been killed between the rename that shows the store and the sync that keeps it."""
+    relay = make_relay(upstream.port, start=False)
+    out = relay.folder / "trace"
+    relay.start(wait=False, wrapper=["strace", "-D", *traced.options(out, "fsync", "KILL", 2)[1:]])
+    relay.process.wait(20)
+    assert (relay.folder / "data" / "data.mdb").exists(), "killed behind the rename"
+    relay.start(wrapper=["strace", "-D", "-f", "-y", "-o", out, "-e", "trace=fsync"])
+    assert re.findall(r"fsync\(\d+<(.*?)>\) += 0", out.read_text()) == [str(relay.folder), str(relay.folder / "data")]
 
 
 @pytest.mark.parametrize("profile", ["standard", "fragile"])

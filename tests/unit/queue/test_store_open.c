@@ -363,6 +363,58 @@ static void tool_makes_no_store_where_there_is_none(void **state)
 	assert_int_equal(access(fixture_path(&fixture, "lock", path), F_OK), -1);
 }
 
+/* As an operator's `rm` or `mv` under a running daemon. */
+static void take_file_away(void)
+{
+	char from[512], to[512];
+
+	assert_int_equal(rename(fixture_path(&fixture, "data.mdb", from),
+				 fixture_path(&fixture, "elsewhere", to)),
+		0);
+}
+
+static void store_taken_away_takes_no_new_mail_and_gives_up_what_it_has(void **state)
+{
+	struct envelope *envelope = make_message(2, 1);
+	struct store_batch *batch = NULL;
+	struct store_fill fill;
+
+	(void)state;
+	fixture_reopen(&fixture);
+	add(1, 10);
+	assert_int_equal(store_fill(fixture.store, &fill), 0);
+	assert_false(fill.is_gone);
+	take_file_away();
+	assert_int_equal(store_fill(fixture.store, &fill), 0);
+	assert_true(fill.is_gone);
+	assert_int_equal(add_message(fixture.store, envelope), -ENOSPC);
+	envelope_close(&envelope);
+	assert_int_equal(store_begin(fixture.store, &batch), 0);
+	assert_int_equal(store_get(batch, 1, &envelope), 0);
+	assert_int_equal(store_remove(batch, envelope), 0);
+	assert_int_equal(store_commit(&batch), 0);
+	envelope_close(&envelope);
+}
+
+static void store_taken_away_is_not_made_anew_by_a_reopen(void **state)
+{
+	char path[512], other[512];
+
+	(void)state;
+	fixture_reopen(&fixture);
+	add(1, 10);
+	take_file_away();
+	assert_int_equal(store_reopen(fixture.store, &fixture.reason), -1);
+	assert_int_equal(access(fixture_path(&fixture, "data.mdb", path), F_OK), -1);
+	/* nor is another one taken for it; the same one is */
+	assert_int_equal(close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600)), 0);
+	assert_int_equal(store_reopen(fixture.store, &fixture.reason), -1);
+	assert_non_null(strstr(fixture.reason.text, "another file"));
+	assert_int_equal(rename(fixture_path(&fixture, "elsewhere", other), path), 0);
+	assert_int_equal(store_reopen(fixture.store, &fixture.reason), 0);
+	add(2, 10);
+}
+
 #define FRESH(test) cmocka_unit_test_setup_teardown(test, make_dir, close_fixture)
 
 int main(void)
@@ -383,6 +435,8 @@ int main(void)
 		FRESH(upstreams_keep_their_numbers),
 		FRESH(tool_reads_beside_the_daemon_and_needs_no_lock),
 		FRESH(tool_makes_no_store_where_there_is_none),
+		FRESH(store_taken_away_takes_no_new_mail_and_gives_up_what_it_has),
+		FRESH(store_taken_away_is_not_made_anew_by_a_reopen),
 	};
 
 	return cmocka_run_group_tests_name("queue/store_open", tests, NULL, NULL);
