@@ -28,7 +28,7 @@ def cut_off(relay, disk):
 
 
 def test_power_cuts_under_load_lose_nothing(make_relay, upstream, disk):
-    relay = make_relay(upstream.port, data_dir=disk.path / "data", max_size="40MB")
+    relay = make_relay(upstream.port, data_dir=disk.path / "data", max_size="400MB")
     load = Load(relay.port)
     chance = random.Random(3)
     try:
@@ -48,7 +48,7 @@ def test_power_cuts_under_load_lose_nothing(make_relay, upstream, disk):
     finally:
         load.stop()
         relay.close()
-    assert not load.refused, load.refused[:3]
+    assert not load.refused, (load.refused[:3], [l for l in relay.log().splitlines() if "store" in l])
     check_all_arrived(load, upstream.texts())
 
 
@@ -74,7 +74,7 @@ FIRST_START = [("mkdir", 1), ("fsync", 1), ("mkdir", 2), ("pwrite64", 2), ("writ
 
 @pytest.mark.parametrize("call, number", FIRST_START)
 def test_a_power_cut_in_the_first_start_leaves_a_store_that_opens(make_relay, upstream, disk, call, number):
-    relay = make_relay(upstream.port, start=False, data_dir=disk.path / "data", max_size="40MB")
+    relay = make_relay(upstream.port, start=False, data_dir=disk.path / "data", max_size="400MB")
     out = relay.folder / "trace"
     try:
         relay.start(wait=False, wrapper=["strace", "-D", *options(out, call, "STOP", number)[1:]])
