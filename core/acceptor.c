@@ -283,7 +283,7 @@ static int open_thread(struct acceptor *acceptor, struct thread *thread, struct 
 	thread->parking = thread->loop == NULL
 				  ? NULL
 				  : parking_open(thread->loop, acceptor->options.admission,
-					    give_to_workers, thread);
+					    acceptor->options.parked_max, give_to_workers, thread);
 	thread->gates = calloc(count, sizeof(*thread->gates));
 	take_reserve(thread);
 	if (thread->loop == NULL || thread->inbox == NULL || thread->parking == NULL ||

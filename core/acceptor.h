@@ -49,6 +49,7 @@ struct acceptor_options {
 	const struct acceptor_socket *sockets;
 	size_t socket_count;
 	unsigned thread_count;
+	unsigned parked_max; /* a thread's (parking.h) */
 	struct admission *admission;
 	struct ring *jobs;
 	struct mailbox *const *worker_inboxes; /* to nudge */

@@ -24,7 +24,7 @@
 #define SIZE_MIN   64
 
 struct listener {
-	struct admission_limits limits;
+	_Atomic unsigned limit, address_limit;
 	_Atomic unsigned count;
 };
 
@@ -76,11 +76,25 @@ struct admission *admission_open(
 	admission->words = calloc(size, sizeof(*admission->words));
 	admission->keyed = open_keyed_hash();
 	admission->listener_count = listener_count;
-	for (size_t i = 0; i < listener_count; i++)
-		admission->listeners[i].limits = limits[i];
+	admission_configure(admission, limits);
 	if (admission->words == NULL || admission->keyed == NULL)
 		admission_close(&admission);
 	return admission;
+}
+
+void admission_configure(struct admission *admission, const struct admission_limits *limits)
+{
+	for (size_t i = 0; i < admission->listener_count; i++) {
+		struct listener *of = &admission->listeners[i];
+
+		atomic_store_explicit(&of->limit, limits[i].total, memory_order_relaxed);
+		atomic_store_explicit(&of->address_limit, limits[i].address, memory_order_relaxed);
+	}
+}
+
+static unsigned load(const _Atomic unsigned *number)
+{
+	return atomic_load_explicit(number, memory_order_relaxed);
 }
 
 void admission_close(struct admission **admission)
@@ -178,13 +192,12 @@ bool admission_has_room(const struct admission *admission, unsigned listener)
 {
 	const struct listener *of = &admission->listeners[listener];
 
-	return atomic_load_explicit(&admission->count, memory_order_relaxed) < admission->limit &&
-	       atomic_load_explicit(&of->count, memory_order_relaxed) < of->limits.total;
+	return load(&admission->count) < admission->limit && load(&of->count) < load(&of->limit);
 }
 
 static bool is_crowded(const _Atomic unsigned *count, unsigned limit)
 {
-	return atomic_load_explicit(count, memory_order_relaxed) >= limit - limit / 5;
+	return load(count) >= limit - limit / 5;
 }
 
 bool admission_is_crowded(const struct admission *admission, unsigned listener)
@@ -192,7 +205,7 @@ bool admission_is_crowded(const struct admission *admission, unsigned listener)
 	const struct listener *of = &admission->listeners[listener];
 
 	return is_crowded(&admission->count, admission->limit) ||
-	       is_crowded(&of->count, of->limits.total);
+	       is_crowded(&of->count, load(&of->limit));
 }
 
 enum admission_answer admission_enter(struct admission *admission, unsigned listener,
@@ -204,13 +217,13 @@ enum admission_answer admission_enter(struct admission *admission, unsigned list
 
 	if (!enter_count(&admission->count, admission->limit))
 		return ADMISSION_FULL;
-	if (!enter_count(&of->count, of->limits.total)) {
+	if (!enter_count(&of->count, load(&of->limit))) {
 		leave_count(&admission->count);
 		return ADMISSION_FULL;
 	}
 	/* Without memory for the hash there is none for a session either. */
 	answer = hash_peer(admission, listener, peer, &hash)
-			 ? enter_address(admission, hash, of->limits.address, &ticket->slot)
+			 ? enter_address(admission, hash, load(&of->address_limit), &ticket->slot)
 			 : ADMISSION_FULL;
 	ticket->listener = listener;
 	if (answer == ADMISSION_IN) {
@@ -232,5 +245,5 @@ void admission_leave(struct admission *admission, const struct admission_ticket 
 
 unsigned admission_count(const struct admission *admission)
 {
-	return atomic_load_explicit(&admission->count, memory_order_relaxed);
+	return load(&admission->count);
 }

@@ -35,6 +35,9 @@ struct admission *admission_open(
 	unsigned total, const struct admission_limits *limits, size_t listener_count);
 void admission_close(struct admission **admission);
 
+/* Other limits of the listeners, for those who come from now on. */
+void admission_configure(struct admission *admission, const struct admission_limits *limits);
+
 /* Whether another client would be over a limit in total, before its address is known. */
 bool admission_has_room(const struct admission *admission, unsigned listener);
 

@@ -7,13 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "admin/api.h"
 #include "core/config.h"
+#include "core/descriptors.h"
 #include "core/listen.h"
 #include "core/log.h"
 #include "core/metrics.h"
@@ -38,16 +38,6 @@
 #define WORKERS_STOP_MS   10000
 #define DELIVERY_STOP_MS  8000
 #define SCHEDULER_STOP_MS 5000
-
-static void raise_descriptor_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
-}
 
 static int open_listeners(struct daemon *daemon, struct reason *reason)
 {
@@ -188,6 +178,43 @@ static int start_work(struct daemon *daemon, struct reason *reason)
 	return 0;
 }
 
+static struct descriptor_shares share_descriptors(const struct daemon *daemon)
+{
+	const struct config *config = daemon->config;
+	struct descriptor_shares shares =
+		descriptors_share(daemon->descriptor_limit, config, ACCEPTOR_THREADS);
+
+	if (shares.clients < config->max_connections)
+		log_event(LOG_WARNING, "few_descriptors",
+			"limit=%zu max_connections=%u clients=%u "
+			"hint=\"raise the limit on open files (LimitNOFILE)\"",
+			daemon->descriptor_limit, config->max_connections, shares.clients);
+	return shares;
+}
+
+/* By listener; the caller frees them. */
+static struct admission_limits *client_limits(const struct config *config)
+{
+	struct admission_limits *limits = calloc(config->listener_count, sizeof(*limits));
+
+	for (size_t i = 0; limits != NULL && i < config->listener_count; i++) {
+		limits[i].total = config->listeners[i].max_connections;
+		limits[i].address = config->listeners[i].max_connections_per_address;
+	}
+	return limits;
+}
+
+int daemon_limit_clients(struct daemon *daemon, const struct config *config)
+{
+	struct admission_limits *limits = client_limits(config);
+
+	if (limits == NULL)
+		return -1;
+	admission_configure(daemon->admission, limits);
+	free(limits);
+	return 0;
+}
+
 static int start_intake(struct daemon *daemon, struct reason *reason)
 {
 	const struct config *config = daemon->config;
@@ -198,17 +225,13 @@ static int start_intake(struct daemon *daemon, struct reason *reason)
 		.clock = &clock_system,
 		.worker_credits = WORKER_CREDITS,
 	};
+	struct descriptor_shares shares = share_descriptors(daemon);
 	struct acceptor_options acceptor_options;
-	struct admission_limits *limits;
+	struct admission_limits *limits = client_limits(config);
 
-	limits = calloc(config->listener_count, sizeof(*limits));
 	if (limits == NULL)
 		return reason_set(reason, "out of memory");
-	for (size_t i = 0; i < config->listener_count; i++) {
-		limits[i].total = config->listeners[i].max_connections;
-		limits[i].address = config->listeners[i].max_connections_per_address;
-	}
-	daemon->admission = admission_open(config->max_connections, limits, config->listener_count);
+	daemon->admission = admission_open(shares.clients, limits, config->listener_count);
 	free(limits);
 	daemon->jobs = ring_open(JOB_RING_SIZE);
 	server_options.admission = daemon->admission;
@@ -222,6 +245,7 @@ static int start_intake(struct daemon *daemon, struct reason *reason)
 		.sockets = daemon->sockets,
 		.socket_count = daemon->socket_count,
 		.thread_count = ACCEPTOR_THREADS,
+		.parked_max = shares.parked,
 		.admission = daemon->admission,
 		.jobs = daemon->jobs,
 		.worker_inboxes = worker_pool_inboxes(daemon->workers),
@@ -314,7 +338,7 @@ static int start(struct daemon *daemon, const sigset_t *signals, struct reason *
 {
 	int group = -1;
 
-	raise_descriptor_limit();
+	daemon->descriptor_limit = descriptors_raise_limit();
 	if (open_loop(daemon, signals, reason) < 0 || open_listeners(daemon, reason) < 0)
 		return EX_OSERR;
 	if (daemon->config->user != NULL && geteuid() == 0) {

@@ -23,6 +23,7 @@ struct daemon {
 	struct loop *loop;
 	struct mailbox *inbox;
 
+	size_t descriptor_limit;
 	struct acceptor_socket *sockets;
 	size_t socket_count;
 	int admin_fd;
@@ -53,5 +54,8 @@ int daemon_run(const char *config_path, struct config *config);
 
 /* The store's numbers of the upstreams; on the writer's thread once that runs. 0 or -1. */
 int daemon_number_upstreams(struct store *store, struct config *config);
+
+/* How many clients each listener takes from now on. 0 or -1 without memory. */
+int daemon_limit_clients(struct daemon *daemon, const struct config *config);
 
 #endif

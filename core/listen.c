@@ -10,6 +10,7 @@
 
 #define FIRST_INHERITED 3 /* SD_LISTEN_FDS_START */
 #define BACKLOG         4096 /* the kernel takes no more than net.core.somaxconn */
+#define REPLIES_BYTES   65536 /* what the kernel keeps for a client that does not read its replies */
 
 /* What a person can do about it. */
 static const struct hint {
@@ -122,6 +123,15 @@ static int bind_socket(const struct address *address)
 	return fd;
 }
 
+/* Accepted sockets inherit it. Without it the kernel would keep megabytes for each client that never reads. */
+static void bound_replies(int fd)
+{
+	int size = REPLIES_BYTES;
+
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size,
+		sizeof(size)); /* a limit of the kernel's own is there anyway */
+}
+
 int listen_open(const struct address *address, struct reason *reason)
 {
 	char name[ADDRESS_TEXT_SIZE];
@@ -133,7 +143,10 @@ int listen_open(const struct address *address, struct reason *reason)
 	fd = take_inherited(address);
 	if (fd < 0)
 		fd = bind_socket(address);
-	return fd >= 0 ? fd : refuse(reason, address_format(address, name), errno);
+	if (fd < 0)
+		return refuse(reason, address_format(address, name), errno);
+	bound_replies(fd);
+	return fd;
 }
 
 /* ---- Unix paths ---- */

@@ -25,7 +25,7 @@ struct parking {
 	parking_give_fn *give;
 	void *giver;
 	STAILQ_HEAD(, parked) parked;
-	unsigned count;
+	unsigned count, most;
 	struct loop_timer retry;
 };
 
@@ -51,10 +51,15 @@ static void put_last(struct parked *parked)
 	parked->parking->count++;
 }
 
-static void free_parked(struct parked *parked)
+static int watch_end(struct parked *parked)
+{
+	return loop_watch_add(
+		parked->parking->loop, &parked->gone, parked->accepted->fd, EPOLLRDHUP);
+}
+
+static void unwatch_end(struct parked *parked)
 {
 	loop_watch_remove(parked->parking->loop, &parked->gone);
-	free(parked);
 }
 
 /* Without a word, whatever the listener: it has waited, and a late refusal would only be tried again. */
@@ -65,7 +70,8 @@ static void drop_parked(struct parked *parked)
 	if (parked->admitted)
 		admission_leave(parked->parking->admission, &accepted->ticket);
 	metric_add(METRIC_CONNECTIONS_REFUSED, 1);
-	free_parked(parked);
+	unwatch_end(parked);
+	free(parked);
 	close(accepted->fd);
 	free(accepted);
 }
@@ -90,21 +96,35 @@ static void log_waited(const struct accepted *accepted)
 		PARKING_PATIENCE_MS / 1000);
 }
 
+/* Its descriptor is the worker's from the push on, so nothing of this thread's may hang on it. */
+static bool give_away(struct parked *parked)
+{
+	struct parking *parking = parked->parking;
+
+	unwatch_end(parked);
+	if (!parking->give(parking->giver, parked->accepted))
+		return false;
+	free(parked);
+	return true;
+}
+
 enum retry_answer { RETRY_DONE, RETRY_LATER };
 
 static enum retry_answer retry_parked(struct parked *parked)
 {
 	struct parking *parking = parked->parking;
 	struct accepted *accepted = parked->accepted;
+	bool may_wait = loop_now_ms(parking->loop) < parked->until_mono_ms;
 
 	if (!parked->admitted)
 		parked->admitted = admission_enter(parking->admission, accepted->listener,
 					   &accepted->peer, &accepted->ticket) == ADMISSION_IN;
-	if (parked->admitted && parking->give(parking->giver, accepted)) {
-		free_parked(parked);
-		return RETRY_DONE;
+	if (parked->admitted) {
+		if (give_away(parked))
+			return RETRY_DONE;
+		may_wait = may_wait && watch_end(parked) == 0;
 	}
-	if (loop_now_ms(parking->loop) < parked->until_mono_ms)
+	if (may_wait)
 		return RETRY_LATER;
 	log_waited(accepted);
 	drop_parked(parked);
@@ -127,8 +147,8 @@ static void retry_some(void *owner)
 		retry_later(parking);
 }
 
-struct parking *parking_open(
-	struct loop *loop, struct admission *admission, parking_give_fn *give, void *giver)
+struct parking *parking_open(struct loop *loop, struct admission *admission, unsigned most,
+	parking_give_fn *give, void *giver)
 {
 	struct parking *parking = calloc(1, sizeof(*parking));
 
@@ -136,6 +156,7 @@ struct parking *parking_open(
 		return NULL;
 	parking->loop = loop;
 	parking->admission = admission;
+	parking->most = most < PARKING_MAX ? most : PARKING_MAX;
 	parking->give = give;
 	parking->giver = giver;
 	parking->retry = (struct loop_timer){.owner = parking, .fire = retry_some};
@@ -158,7 +179,7 @@ void parking_close(struct parking **parking)
 
 bool parking_add(struct parking *parking, struct accepted *accepted, bool admitted)
 {
-	struct parked *parked = parking->count < PARKING_MAX ? calloc(1, sizeof(*parked)) : NULL;
+	struct parked *parked = parking->count < parking->most ? calloc(1, sizeof(*parked)) : NULL;
 
 	if (parked == NULL)
 		return false;
@@ -169,7 +190,7 @@ bool parking_add(struct parking *parking, struct accepted *accepted, bool admitt
 		.until_mono_ms = loop_now_ms(parking->loop) + PARKING_PATIENCE_MS,
 		.gone = {.owner = parked, .ready = parked_is_gone},
 	};
-	if (loop_watch_add(parking->loop, &parked->gone, accepted->fd, EPOLLRDHUP) < 0) {
+	if (watch_end(parked) < 0) {
 		free(parked);
 		return false;
 	}

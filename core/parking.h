@@ -5,7 +5,7 @@
  * milliseconds, some at a time and in turn, so that one host's many connections cost the others nothing.
  *
  * Threads: the acceptor's that opened it. Owner: a parked client is the parking's until `give` takes it.
- * Limits: PARKING_MAX clients; one that waited PARKING_PATIENCE_MS, or whose client went, is closed.
+ * Limits: `most` clients, and PARKING_MAX; one that waited PARKING_PATIENCE_MS, or whose client went, is closed.
  */
 #ifndef SLUICE_CORE_PARKING_H
 #define SLUICE_CORE_PARKING_H
@@ -24,8 +24,8 @@ struct parking;
 /* Hands a client that is in to the workers. False: no room, it stays the caller's. */
 typedef bool parking_give_fn(void *giver, struct accepted *accepted);
 
-struct parking *parking_open(
-	struct loop *loop, struct admission *admission, parking_give_fn *give, void *giver);
+struct parking *parking_open(struct loop *loop, struct admission *admission, unsigned most,
+	parking_give_fn *give, void *giver);
 /* Closes those that still wait, without a word. */
 void parking_close(struct parking **parking);
 

@@ -80,6 +80,8 @@ static const char *find_restart_need(const struct config *old, const struct conf
 		return "workers";
 	if (old->queue_max_bytes != new->queue_max_bytes)
 		return "queue.max_size";
+	if (old->max_connections != new->max_connections)
+		return "max_connections";
 	if (old->listener_count != new->listener_count)
 		return "the number of listeners";
 	for (size_t i = 0; i < old->listener_count; i++)
@@ -165,7 +167,8 @@ static void give_out(struct letter *letter, void *context)
 		return;
 	}
 	if (server_configure(daemon->server, reload->config, worker_pool_inboxes(daemon->workers),
-		    daemon->config->workers) < 0)
+		    daemon->config->workers) < 0 ||
+		daemon_limit_clients(daemon, reload->config) < 0)
 		log_event(LOG_ERROR, "reload_incomplete",
 			"why=\"no memory for the clients' threads\" hint=\"reload again\"");
 	api_configure(daemon->api, reload->config);

@@ -64,6 +64,7 @@ static void start(struct fixture *fixture, const struct setting *setting)
 		.sockets = fixture->sockets,
 		.socket_count = LISTENERS,
 		.thread_count = setting->threads,
+		.parked_max = 100,
 		.admission = fixture->admission,
 		.jobs = fixture->jobs,
 		.worker_inboxes = worker_pool_inboxes(fixture->pool),

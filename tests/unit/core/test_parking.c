@@ -43,7 +43,8 @@ static void open_fixture(struct fixture *fixture)
 	fixture->loop = loop_open(&fixture->clock.clock);
 	fixture->admission = admission_open(2000, &limits, 1);
 	assert_true(fixture->loop != NULL && fixture->admission != NULL);
-	fixture->parking = parking_open(fixture->loop, fixture->admission, give, fixture);
+	fixture->parking =
+		parking_open(fixture->loop, fixture->admission, PARKING_MAX, give, fixture);
 	assert_non_null(fixture->parking);
 	assert_int_equal(address_parse("192.0.2.1", &peer), 0);
 	for (int i = 0; i < 2; i++)
