@@ -283,7 +283,10 @@ bool lmdb_env_in_place(const struct store *store)
 {
 	struct stat file;
 
-	return stat_file(store, &file) == 0 && is_same_file(store, &file);
+	if (stat_file(store, &file) == 0)
+		return is_same_file(store, &file);
+	/* other errors are the disk's, and the commit will meet them */
+	return errno != ENOENT && errno != ENOTDIR && errno != EACCES;
 }
 
 int lmdb_env_open(struct store *store, struct reason *reason)
