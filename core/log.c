@@ -164,13 +164,14 @@ void log_panic(const char *format, ...)
 	abort();
 }
 
-/* Returns how long the byte is when escaped, 1 to 4. */
-static size_t escape(unsigned char byte, char out[4])
+/* Returns how long the byte is when escaped, 1 to 4. `marks` are escaped besides what always is. */
+static size_t escape(unsigned char byte, const char *marks, char out[4])
 {
 	static const char named[] = "\nn\rr\tt\"\"\\\\";
 
 	out[0] = (char)byte;
-	if (byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\')
+	if (byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\' &&
+		strchr(marks, byte) == NULL)
 		return 1;
 	out[0] = '\\';
 	for (size_t i = 0; i + 1 < sizeof(named); i += 2) {
@@ -185,7 +186,8 @@ static size_t escape(unsigned char byte, char out[4])
 	return 4;
 }
 
-const char *log_text_sized(struct log_quoted *quoted, const void *text, size_t size)
+static const char *quote(
+	struct log_quoted *quoted, const void *text, size_t size, const char *marks)
 {
 	const unsigned char *from = text;
 	const size_t room = sizeof(quoted->text) - sizeof("...");
@@ -193,7 +195,7 @@ const char *log_text_sized(struct log_quoted *quoted, const void *text, size_t s
 
 	for (size_t i = 0; i < size; i++) {
 		char escaped[4];
-		size_t length = escape(from[i], escaped);
+		size_t length = escape(from[i], marks, escaped);
 
 		if (at + length > room) {
 			at = put_text(quoted->text, at, "...");
@@ -206,10 +208,25 @@ const char *log_text_sized(struct log_quoted *quoted, const void *text, size_t s
 	return quoted->text;
 }
 
+/* What is behind the cut is not even looked at. */
+static size_t measure(const struct log_quoted *quoted, const char *text)
+{
+	return text != NULL ? strnlen(text, sizeof(quoted->text)) : 0;
+}
+
+const char *log_text_sized(struct log_quoted *quoted, const void *text, size_t size)
+{
+	return quote(quoted, text, size, "");
+}
+
 const char *log_text(struct log_quoted *quoted, const char *text)
 {
-	/* What is behind the cut is not even looked at. */
-	return log_text_sized(quoted, text, text != NULL ? strnlen(text, sizeof(quoted->text)) : 0);
+	return quote(quoted, text, measure(quoted, text), "");
+}
+
+const char *log_address(struct log_quoted *quoted, const char *address)
+{
+	return quote(quoted, address, measure(quoted, address), " <>");
 }
 
 uint64_t log_dropped(void)

@@ -1,7 +1,7 @@
 /*
  * log.h: one event, one line of key=value, to standard error.
  *
- *	log_event(LOG_INFO, "delivered", "id=%s to=<%s> reply=\"%s\"", id, log_text(&quoted, address), …)
+ *	log_event(LOG_INFO, "delivered", "id=%s to=<%s> reply=\"%s\"", id, log_address(&quoted, address), …)
  *	→ 2026-11-22T10:00:00.123Z info id=0A… event=delivered to=<…> reply="250 …"
  *
  * The format's `id=…` comes first when the event has a message. Text that a peer sent goes through log_text, which
@@ -38,6 +38,8 @@ struct log_quoted {
 /* A peer's text made safe to stand in a line; NULL gives "". */
 const char *log_text(struct log_quoted *quoted, const char *text);
 const char *log_text_sized(struct log_quoted *quoted, const void *text, size_t size);
+/* The same to stand between < and >: one word, as a quoted local part may hold blanks and brackets. */
+const char *log_address(struct log_quoted *quoted, const char *address);
 
 uint64_t log_dropped(void);
 

@@ -42,7 +42,7 @@ static void log_delivered(
 
 	metric_add(METRIC_DELIVERED, 1);
 	log_event(LOG_INFO, "delivered", "id=%s to=<%s> host=%s delay=%.3f dsn=%s reply=\"%s\"", id,
-		log_text(&to, recipient->address), text_or(claim->settle.host, "-"),
+		log_address(&to, recipient->address), text_or(claim->settle.host, "-"),
 		now > received ? (double)(now - received) / 1000.0 : 0.0,
 		text_or(recipient->status, "2.0.0"), log_text(&reply, recipient->reason));
 }
@@ -55,7 +55,7 @@ static void log_deferred(
 	metric_add(METRIC_DEFERRED, 1);
 	log_event(LOG_INFO, "deferred",
 		"id=%s to=<%s> host=%s attempts=%u retry_ms=%ld dsn=%s reply=\"%s\"", id,
-		log_text(&to, recipient->address), text_or(claim->settle.host, "-"),
+		log_address(&to, recipient->address), text_or(claim->settle.host, "-"),
 		recipient->attempts, (long)(recipient->due_unix_ms - claim->settle.now_unix_ms),
 		text_or(recipient->status, "4.0.0"), log_text(&reply, recipient->reason));
 }
@@ -69,7 +69,7 @@ static void log_bounced(
 	if (claim->job.expired)
 		metric_add(METRIC_EXPIRED, 1);
 	log_event(LOG_NOTICE, "bounced", "id=%s to=<%s> host=%s why=%s dsn=%s reply=\"%s\"", id,
-		log_text(&to, recipient->address), text_or(claim->settle.host, "-"),
+		log_address(&to, recipient->address), text_or(claim->settle.host, "-"),
 		claim->job.expired ? "expired" : "refused", text_or(recipient->status, "5.0.0"),
 		log_text(&reply, recipient->reason));
 }
@@ -81,7 +81,7 @@ static void log_held(const struct recipient *recipient, const char *id)
 
 	metric_add(METRIC_HELD, 1);
 	log_event(LOG_ERROR, "held", "id=%s to=<%s> until=%s alarm=yes reason=\"%s\"", id,
-		log_text(&to, recipient->address),
+		log_address(&to, recipient->address),
 		clock_format_rfc3339(recipient->due_unix_ms, until),
 		log_text(&reason, recipient->reason));
 }

@@ -60,7 +60,7 @@ static void log_replies(const struct job *job)
 		const struct recipient *recipient = &job->envelope->recipients[told->index];
 
 		log_event(LOG_DEBUG, "replied", "id=%s to=<%s> host=%s stage=\"%s\" reply=\"%s\"",
-			id_format(job->id, id), log_text(&to, recipient->address),
+			id_format(job->id, id), log_address(&to, recipient->address),
 			job->host != NULL ? job->host->name : "-", reply_stage_name(job->stage),
 			log_text(&reply, told->reply != NULL ? told->reply : job->reply));
 	}

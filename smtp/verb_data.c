@@ -62,8 +62,9 @@ static void log_accepted(const struct session *session)
 	log_event(LOG_INFO, "accepted",
 		"id=%s from=<%s> to=<%s> recipients=%zu size=%llu client=%s helo=\"%s\" "
 		"listener=%s%s",
-		id_format(transaction->handoff.id, id), log_text(&from, transaction->reverse_path),
-		log_text(&to, transaction_first_recipient(transaction)),
+		id_format(transaction->handoff.id, id),
+		log_address(&from, transaction->reverse_path),
+		log_address(&to, transaction_first_recipient(transaction)),
 		transaction->recipient_count,
 		(unsigned long long)transaction->handoff.text.size_bytes, session->client,
 		log_text(&helo, session->helo), session->listener->name,
@@ -94,7 +95,7 @@ static void refuse_message(struct session *session)
 	log_event_limited(LOG_NOTICE, "rejected",
 		"id=%s client=%s listener=%s from=<%s> size=%llu why=\"%s\"",
 		id_format(transaction->handoff.id, id), session->client, session->listener->name,
-		log_text(&from, transaction->reverse_path),
+		log_address(&from, transaction->reverse_path),
 		(unsigned long long)transaction->dotstream.sent_bytes,
 		policy_trouble_name(transaction->refusal));
 	session_trouble(session, transaction->refusal);

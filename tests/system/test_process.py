@@ -278,22 +278,35 @@ def test_a_bad_configuration_gives_file_and_line_and_78(folder, text, sign):
 
 
 def test_log_injection_is_escaped(relay, upstream):
+    """Whatever a client controls: its line stays one line, and each pair in it is the relay's own."""
+    fake = "event=fake id=FAKE"
     with relay.client() as client:
-        client.send(b"EHLO x\x1b[31m\"id=FAKE event=delivered\r\n")
-        code, _ = client.reply()
-        if code != 250:
-            client.hello()
-        client.send('MAIL FROM:<"a b=c\\" event=fake"@example.com>\r\n')
-        code, _ = client.reply()
-        if code == 250:
-            client.command("RCPT TO:<b@example.org>", 250)
-            client.command("DATA", 354)
-            client.send(TEXT + b".\r\n")
-            client.expect(250)
-            upstream.wait_for(1)
+        for line in (f"EHLO x\x1b[31m\"{fake}", "EHLO x\rid=FAKE", f"\x1b]0;{fake}\x07 x", f"MAIL FROM:<{fake}>", f"XY\"{fake}\" z",
+                     f"VRFY <{fake}>\x7f", f"RCPT TO:<a> {fake}"):
+            client.send(line + "\r\n")
+            assert 250 <= client.reply()[0] < 600
+        client.command("EHLO x\"event=fake", 250)
+        sender = f'"a> {fake} \\" "@example.com'
+        recipient = f'"b> {fake} to=<"@example.org'
+        client.message(TEXT, sender, [recipient])
+        client.command(f"MAIL FROM:<{sender}>", 250)
+        client.command(f"RCPT TO:<{recipient}>", 250)
+        client.command("DATA", 354)
+        client.send(b"Subject: " + fake.encode() + b"\r\n\0\r\n.\r\n")
+        client.expect(554)
+        client.command(f"MAIL FROM:<{sender}>", 250)
+        client.send(b"RSE")
+    with relay.client() as client:
+        client.send(f"GET {fake}\x1b HTTP/1.0\r\n")
+    upstream.wait_for(1)
+    relay.wait_log("event=delivered")
+    relay.wait_log("another protocol")
     assert "\x1b" not in relay.log()
+    pair = re.compile(r' ([a-z_]+)=("(?:[^"\\]|\\.)*"|<[^ <>]*>|[^ "<>]*)')
     for line in relay.log().splitlines():
-        assert re.match(r"\S+Z (debug|info|notice|warning|error) ", line), line
+        assert re.fullmatch(rf"\S+Z (?:debug|info|notice|warning|error)(?:{pair.pattern})+", line), line
+        keys = [key for key, _ in pair.findall(line)]
+        assert keys.count("event") == 1 and keys.count("id") <= 1, line
 
 
 def test_inherited_sockets_are_used(make_relay, upstream):

@@ -116,6 +116,17 @@ static void a_peers_text_is_escaped(void **state)
 	assert_string_equal(log_text_sized(&quoted, NULL, 0), "");
 }
 
+static void an_address_is_one_word_and_keeps_its_brackets(void **state)
+{
+	struct log_quoted quoted;
+
+	(void)state;
+	assert_string_equal(log_address(&quoted, "a.b+c=d@example.org"), "a.b+c=d@example.org");
+	assert_string_equal(
+		log_address(&quoted, "\"a> event=x\"@b"), "\\\"a\\076\\040event=x\\\"@b");
+	assert_string_equal(log_address(&quoted, NULL), "");
+}
+
 static void a_long_text_is_cut_and_says_so(void **state)
 {
 	struct log_quoted quoted;
@@ -313,6 +324,7 @@ int main(void)
 		cmocka_unit_test(an_event_may_have_no_pairs),
 		cmocka_unit_test(lines_below_the_level_are_not_written),
 		cmocka_unit_test(a_peers_text_is_escaped),
+		cmocka_unit_test(an_address_is_one_word_and_keeps_its_brackets),
 		cmocka_unit_test(a_long_text_is_cut_and_says_so),
 		cmocka_unit_test(a_line_that_nobody_escaped_stays_one_line),
 		cmocka_unit_test(a_line_too_long_is_cut_and_says_so),
