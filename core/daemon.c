@@ -339,6 +339,8 @@ static int start(struct daemon *daemon, const sigset_t *signals, struct reason *
 	int group = -1;
 
 	daemon->descriptor_limit = descriptors_raise_limit();
+	if (store_check_free(daemon->config->data_dir, reason) < 0)
+		return EX_CANTCREAT;
 	if (open_loop(daemon, signals, reason) < 0 || open_listeners(daemon, reason) < 0)
 		return EX_OSERR;
 	if (daemon->config->user != NULL && geteuid() == 0) {

@@ -357,5 +357,11 @@ int lmdb_env_grow(struct store *store, size_t pages)
 		needed = most;
 	if (needed <= (uint64_t)file.st_size)
 		return 0;
-	return ftruncate(fd, (off_t)needed) < 0 ? -errno : 0;
+	do
+		rc = ftruncate(fd, (off_t)needed);
+	while (rc < 0 && errno == EINTR);
+	if (rc == 0)
+		return 0;
+	/* no room, by whatever limit; or the disk has trouble, which is healed or not */
+	return lmdb_errno(errno) == -ENOSPC ? -ENOSPC : -EIO;
 }

@@ -47,14 +47,14 @@ static int make_dir(const char *path)
 	return is_made ? rc : 0;
 }
 
-static int refuse_locked(const struct store *store, int fd, struct reason *reason)
+static int refuse_locked(const char *data_dir, int fd, struct reason *reason)
 {
 	char pid[32] = "";
 	ssize_t size = pread(fd, pid, sizeof(pid) - 1, 0);
 
 	pid[size > 0 ? strspn(pid, "0123456789") : 0] = '\0';
 	close(fd);
-	return reason_set(reason, "%s: in use by another Sluice, process %s", store->data_dir,
+	return reason_set(reason, "%s: in use by another Sluice, process %s", data_dir,
 		pid[0] != '\0' ? pid : "unknown");
 }
 
@@ -70,7 +70,7 @@ static int take_lock(struct store *store, struct reason *reason)
 		return reason_set(reason, "%s: %s", path, strerror(errno));
 	if (fcntl(fd, F_OFD_SETLK, &whole) < 0) {
 		if (errno == EAGAIN || errno == EACCES)
-			return refuse_locked(store, fd, reason);
+			return refuse_locked(store->data_dir, fd, reason);
 		reason_set(reason, "%s: cannot be locked: %s", path, strerror(errno));
 		close(fd);
 		return -1;
@@ -80,6 +80,22 @@ static int take_lock(struct store *store, struct reason *reason)
 	if (ftruncate(fd, 0) < 0 || pwrite(fd, pid, (size_t)size, 0) < 0)
 		errno = 0;
 	store->lock_fd = fd;
+	return 0;
+}
+
+int store_check_free(const char *data_dir, struct reason *reason)
+{
+	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	char path[PATH_MAX + 16];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/lock", data_dir);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return 0;
+	if (fcntl(fd, F_OFD_GETLK, &whole) == 0 && whole.l_type != F_UNLCK)
+		return refuse_locked(data_dir, fd, reason);
+	close(fd);
 	return 0;
 }
 

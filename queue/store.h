@@ -54,6 +54,11 @@ struct store_options {
 /* -1 with a reason: locked by another (its pid is named), a newer schema, damaged, no room, no permission. */
 int store_open(const struct store_options *options, struct store **out, struct reason *reason);
 void store_close(struct store **store);
+/*
+ * -1 with a reason when another Sluice has the store: a start asks before it takes anything else, so that its first words
+ * are the cause and not a port in use. Only store_open decides.
+ */
+int store_check_free(const char *data_dir, struct reason *reason);
 
 /* The number of a configured upstream, given and kept (one small durable commit when it is new). Start and reload only. */
 int store_upstream_number(struct store *store, const char *name, uint16_t *number);

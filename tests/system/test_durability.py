@@ -1,9 +1,11 @@
 """250 means durable: kill -9 at any moment, a full disk, a failing disk; nothing acknowledged is lost, nothing refused appears."""
 import contextlib
+import mmap
 import os
 import random
 import re
 import shutil
+import struct
 import subprocess
 import threading
 import time
@@ -14,6 +16,7 @@ import lmdb_edit
 import traced
 from conftest import BUILD, SANITIZED, TEXT, Smtp, Upstream, free_port, wait_until
 
+SHORT, EINTR = 4, 5  # tests/faults/faults.h
 KILLS = 6 if SANITIZED else 20
 
 
@@ -146,18 +149,24 @@ def test_texts_without_an_envelope_are_swept_after_a_crash(make_relay, upstream)
     upstream.wait_for(1)
 
 
-def test_a_second_daemon_on_the_same_data_is_refused(make_relay, upstream):
+@pytest.mark.parametrize("differs", ["nothing", "sockets"])
+def test_a_second_daemon_on_the_same_data_is_refused(make_relay, upstream, differs):
     relay = make_relay(upstream.port)
-    text = relay.config.read_text().replace(str(relay.port), str(free_port())).replace("admin.sock", "second.sock")
     second = relay.folder / "second.conf"
+    text = relay.config.read_text()
+    if differs == "sockets":
+        text = text.replace(str(relay.port), str(free_port())).replace("admin.sock", "second.sock")
     second.write_text(text)
+    before = (relay.folder / "data" / "data.mdb").read_bytes()
     done = subprocess.run([BUILD / "sluiced", "-c", second], capture_output=True, text=True, timeout=20, check=False)
-    assert done.returncode != 0
-    assert str(relay.process.pid) in done.stderr, done.stderr
+    assert done.returncode == 73
+    assert f"in use by another Sluice, process {relay.process.pid}" in done.stderr, done.stderr
+    assert (relay.folder / "data" / "data.mdb").read_bytes() == before
     with relay.client() as client:
         client.hello()
         client.message(TEXT)
     upstream.wait_for(1)
+    relay.wait_empty()  # its admin socket is its own still
 
 
 def test_a_newer_schema_is_refused_and_left_alone(make_relay, upstream):
@@ -288,6 +297,68 @@ def test_a_failing_disk_never_gives_a_false_250(make_relay, upstream, fault):
 def pathlib_children(pid):
     with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
         return [int(child) for child in file.read().split()]
+
+
+@pytest.mark.parametrize("kind", [EINTR, SHORT], ids=["interrupted", "short"])
+def test_interrupted_and_short_writes_lose_nothing(make_relay, upstream, folder, kind):
+    """A library before libc makes calls on the store's file end early, a few in each burst (F-12)."""
+    control = folder / "faults"
+    control.write_bytes(bytes(40))
+    library = BUILD / "tests" / "faults" / "libfaults.so"
+    if SANITIZED:  # the sanitizer's own library must come first
+        first = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True).stdout.strip()
+        library = f"{first} {library}"
+    relay = make_relay(upstream.port, environment={"LD_PRELOAD": str(library), "FAULTS_CONTROL": str(control)})
+    load = Load(relay.port, 4)
+    with control.open("r+b") as file, mmap.mmap(file.fileno(), 40) as faults:
+        def seen_and_hit():
+            return struct.unpack_from("II", faults, 12)
+        for burst in range(12):
+            acknowledged = len(load.acknowledged)
+            struct.pack_into("III", faults, 0, seen_and_hit()[0] + 1 + burst % 5, 1 + burst % 4, kind)
+            wait_until(lambda: seen_and_hit()[1] > burst and len(load.acknowledged) > acknowledged + 5, what="mail behind the fault")
+        assert seen_and_hit()[1] >= 12
+    load.stop()
+    assert not load.refused, load.refused[:3]
+    relay.wait_empty()
+    check_all_arrived(load, upstream.texts())
+
+
+def test_a_file_size_limit_is_a_full_disk(make_relay, upstream):
+    """ulimit -f: the write behind the limit fails, and its signal does not end the relay (F-6)."""
+    relay = make_relay(upstream.port, start=False, listen="full_store_patience = 1s")
+    relay.start(wrapper=["/bin/bash", "-c", 'ulimit -f 8192; exec "$0" "$@"'])
+    upstream.busy("banner")
+    load = Load(relay.port, 4)
+    wait_until(lambda: load.refused, what="the limit")
+    load.stop()
+    assert all(refusal.startswith("452 4.3.1") for refusal in load.refused), load.refused[:3]
+    assert relay.process.poll() is None
+    upstream.open()
+    relay.wait_empty()
+    arrived = check_all_arrived(load, upstream.texts())
+    assert len(arrived) == len(load.acknowledged), "what was refused is not there"
+
+
+def test_a_backup_of_the_running_store_holds_what_was_acknowledged(make_relay, upstream, folder):
+    """mdb_copy while mail comes in (F-41): the copy opens, and brings everything that is older than itself."""
+    relay = make_relay(upstream.port)
+    upstream.busy("banner")
+    load = Load(relay.port, 4)
+    wait_until(lambda: len(load.acknowledged) > 200, what="acknowledged messages")
+    with load.lock:
+        older = dict(load.acknowledged)
+    restored = make_relay(upstream.port, start=False)
+    (restored.folder / "data").mkdir(mode=0o700)
+    subprocess.run(["mdb_copy", relay.folder / "data", restored.folder / "data"], check=True)
+    wait_until(lambda: len(load.acknowledged) > len(older) + 100, what="mail behind the backup")
+    load.stop()
+    relay.kill()
+    restored.start()
+    upstream.open()
+    restored.wait_empty(60)
+    load.acknowledged = older
+    check_all_arrived(load, upstream.texts())
 
 
 def test_a_disk_that_is_really_full(make_relay, upstream, folder):
