@@ -87,7 +87,7 @@ void route_content(struct service *service, const struct request *request, struc
 
 /* By act: what -EINVAL, a state that does not allow it, means to a person. */
 static const char *const not_allowed[] = {
-	[ACT_RETRY] = "Nothing of it waits for delivery, so there is nothing to retry.",
+	[ACT_RETRY] = "Nothing of it waits for delivery; what is held has to be released first.",
 	[ACT_HOLD] = "Nothing of it waits, so there is nothing to hold.",
 	[ACT_RELEASE] = "It is not held.",
 	[ACT_DELETE] = "Nothing of it is left to delete.",

@@ -7,7 +7,9 @@
 
 #include "admin/printable.h"
 
-#define GAP "  "
+#define GAP        "  "
+#define INDENT     4 /* of a row's second line */
+#define LAST_LEAST 24
 
 void table_init(struct table *table, const struct table_column *columns, size_t column_count,
 	size_t screen_width)
@@ -101,16 +103,30 @@ static size_t print_cell(
 	return padding + width;
 }
 
+/* How much of a column has to fit into a line; the last one may be cut. */
+static size_t wanted_width(const struct table *table, size_t column)
+{
+	size_t width = table->widths[column];
+
+	return column + 1 == table->column_count && width > LAST_LEAST ? LAST_LEAST : width;
+}
+
 static void print_row(const struct table *table, FILE *to, const char *const *cells)
 {
-	size_t room = table->screen_width ? table->screen_width : SIZE_MAX;
+	size_t screen = table->screen_width ? table->screen_width : SIZE_MAX;
+	size_t indent = screen > 2 * INDENT ? INDENT : 0;
+	size_t room = screen;
 
 	for (size_t i = 0; i < table->column_count; i++) {
+		if (i > 0 && wanted_width(table, i) + strlen(GAP) > room) {
+			fputc('\n', to);
+			print_padding(to, indent);
+			room = screen - indent;
+		} else if (i > 0) {
+			fputs(GAP, to);
+			room -= strlen(GAP);
+		}
 		room -= print_cell(table, to, i, cells[i], room);
-		if (i + 1 == table->column_count || room <= strlen(GAP))
-			break;
-		fputs(GAP, to);
-		room -= strlen(GAP);
 	}
 	fputc('\n', to);
 }

@@ -2,7 +2,8 @@
  * table.h: aligned columns on a terminal or in a file.
  *
  * Cells are filled row by row and printed by table_flush; a long listing is flushed page by page, its columns only grow.
- * Cells are made harmless (printable.h). On a terminal, rows are cut at its width; the cut falls into the last column.
+ * Cells are made harmless (printable.h). On a terminal that is too narrow a row goes on in a second line, in
+ * the same place for all rows; only the last column is cut.
  *
  * Threads: one. Errors: without memory the table fails and prints nothing more; table_failed says so.
  */
@@ -29,7 +30,7 @@ struct table {
 	size_t widths[TABLE_COLUMNS_MAX];
 	struct bytes cells; /* each ended by a NUL, row by row */
 	size_t cell_count;
-	size_t screen_width; /* 0: not cut */
+	size_t screen_width; /* 0: endless */
 	bool titled; /* the titles have been printed */
 	bool failed;
 };

@@ -98,6 +98,21 @@ static void rows_are_cut_at_the_width_of_the_screen(void **state)
 	table_fini(&table);
 }
 
+static void a_narrow_screen_loses_no_column(void **state)
+{
+	struct table table;
+	char *text;
+
+	(void)state;
+	table_init(&table, columns, 4, 30);
+	fill_row(&table, "0A1B2C", "12 B", "a@b", "upstream busy");
+	text = flush_to_text(&table);
+	assert_string_equal(text, "ID      SIZE  FROM\n    WHY\n"
+				  "0A1B2C  12 B  a@b \n    upstream busy\n");
+	free(text);
+	table_fini(&table);
+}
+
 static void what_a_peer_sent_cannot_steer_the_terminal(void **state)
 {
 	struct table table;
@@ -146,6 +161,7 @@ int main(void)
 		cmocka_unit_test(titles_are_printed_once_and_pages_keep_the_widths),
 		cmocka_unit_test(long_cells_are_cut_to_their_column),
 		cmocka_unit_test(rows_are_cut_at_the_width_of_the_screen),
+		cmocka_unit_test(a_narrow_screen_loses_no_column),
 		cmocka_unit_test(what_a_peer_sent_cannot_steer_the_terminal),
 		cmocka_unit_test(sizes_are_shown_in_powers_of_1024),
 		cmocka_unit_test(numbers_are_grouped_by_thousands),
