@@ -49,5 +49,5 @@ void verb_foreign(struct session *session, const struct command *command)
 		"client=%s listener=%s why=\"another protocol\" verb=\"%s\"", session->client,
 		session->listener->name,
 		log_text_sized(&quoted, command->verb, command->verb_size));
-	session_move(session, SESSION_GONE);
+	session_move(session, SESSION_CLOSING);
 }

@@ -196,6 +196,11 @@ static void other_protocols_are_dropped_at_once(void **state)
 		assert_true(client_is_closed(&client));
 		client_leave(&client);
 	}
+	/* what was asked before is still answered */
+	client_open(&client, *state, PLACE_STANDARD);
+	client_check(&client, "NOOP\r\nGET / HTTP/1.1\r\nNOOP\r\n", "250 2.0.0 Ok\r\n");
+	assert_true(client_is_closed(&client));
+	client_leave(&client);
 }
 
 static void overlong_command_is_answered_once(void **state)

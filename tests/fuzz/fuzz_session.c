@@ -1,0 +1,129 @@
+/*
+ * fuzz_session.c: a whole session over a socket pair, with a real store and no threads. Whatever a client sends, however it
+ * is cut: each answer is a line of SMTP, a fragile client never hears 4xx, the answers are the same, and the session ends
+ * when the client has gone. The first byte of the input chooses the listener.
+ */
+#include "tests/unit/smtp/place.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
+
+#define RUNS_PER_PLACE 500 /* then a new store, so that none fills */
+#define HEARD_BYTES    (1u << 20)
+#define INPUT_BYTES    4096
+
+struct heard {
+	char text[HEARD_BYTES];
+	size_t size;
+};
+
+static struct place place;
+static unsigned runs;
+
+static void close_at_exit(void)
+{
+	place_close(&place);
+}
+
+static void open_place(void)
+{
+	if (runs++ % RUNS_PER_PLACE != 0)
+		return;
+	if (runs == 1)
+		atexit(close_at_exit);
+	else
+		place_close(&place);
+	place_open(&place, PLACE_MAP);
+}
+
+static void hear(struct client *client, struct heard *heard)
+{
+	ssize_t got;
+
+	place_turn(&place);
+	while (heard->size < HEARD_BYTES - 1 && (got = recv(client->fd, heard->text + heard->size,
+							 HEARD_BYTES - 1 - heard->size, 0)) > 0) {
+		heard->size += (size_t)got;
+		place_turn(&place);
+	}
+	heard->text[heard->size] = '\0';
+}
+
+/* The peer may be gone: what is left is not said. */
+static void say(struct client *client, const uint8_t *bytes, size_t size, struct heard *heard)
+{
+	while (size > 0) {
+		ssize_t sent = send(client->fd, bytes, size, MSG_NOSIGNAL);
+
+		if (sent < 0 && errno != EAGAIN)
+			return;
+		if (sent > 0) {
+			bytes += sent;
+			size -= (size_t)sent;
+		}
+		hear(client, heard);
+	}
+}
+
+/* "250 2.0.0 Ok: queued as 0A…" names another id each time. */
+static void forget_ids(struct heard *heard)
+{
+	static const char mark[] = "queued as ";
+
+	for (char *at = heard->text; (at = strstr(at, mark)) != NULL;) {
+		at += strlen(mark);
+		while (*at != '\r' && *at != '\0')
+			*at++ = '#';
+	}
+}
+
+static void run(
+	const uint8_t *input, size_t size, size_t step, unsigned listener, struct heard *heard)
+{
+	struct client client;
+
+	heard->size = 0;
+	client_open_from(&client, &place, listener, "192.0.2.1:4711");
+	hear(&client, heard);
+	for (size_t at = 0; at < size; at += step)
+		say(&client, input + at, size - at < step ? size - at : step, heard);
+	shutdown(client.fd, SHUT_WR);
+	hear(&client, heard);
+	client_leave(&client);
+	if (place_sessions(&place) != 0)
+		abort();
+	forget_ids(heard);
+}
+
+static void check_lines(const struct heard *heard, unsigned listener)
+{
+	for (const char *line = heard->text; *line != '\0';) {
+		const char *end = strstr(line, "\r\n");
+
+		if (end == NULL || end - line < 4 || end - line > 510 || line[0] < '2' ||
+			line[0] > '5' || (line[3] != ' ' && line[3] != '-'))
+			abort();
+		if (line[0] == '4' && listener == PLACE_FRAGILE)
+			abort();
+		for (const char *at = line; at < end; at++)
+			if (*at < ' ' || *at > '~')
+				abort();
+		line = end + 2;
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
+{
+	static struct heard whole, cut;
+	unsigned listener;
+
+	if (size < 2 || size > INPUT_BYTES)
+		return 0;
+	open_place();
+	listener = input[0] & 1 ? PLACE_FRAGILE : PLACE_STANDARD;
+	run(input + 1, size - 1, size, listener, &whole);
+	check_lines(&whole, listener);
+	run(input + 1, size - 1, 1 + (size_t)(input[0] >> 1), listener, &cut);
+	if (whole.size != cut.size || memcmp(whole.text, cut.text, whole.size) != 0)
+		abort();
+	return 0;
+}
