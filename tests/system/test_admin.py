@@ -1,6 +1,7 @@
 """Operators: the admin socket and the command on top of it."""
 import json
 import os
+import re
 import socket
 import subprocess
 import time
@@ -231,3 +232,43 @@ def test_metrics_are_prometheus_text(waiting):
         names.add(name)
     assert len(names) > 20
     assert waiting.metric("sluice_messages_received_total") == 5
+
+
+def test_acts_on_messages_being_delivered_are_told_the_truth(make_relay):
+    """F-40: deleted is never delivered, held is not delivered before its release, and what is refused with 409 goes on."""
+    def script(session):
+        session.greet()
+        while (line := session.line()) is not None:
+            if line == "DATA":
+                session.say("354 go on")
+                session.keep()
+                time.sleep(0.005)  # the window in which an act comes too late
+                session.say("250 2.0.0 taken")
+            else:
+                session.answer(line)
+
+    def numbers():
+        return [int(re.search(rb"Subject: (\d+)", text).group(1)) for _, _, text in server.messages]
+    with ScriptedUpstream(script) as server:
+        relay = make_relay(server.port, upstream="max_connections = 4")
+        count = 200
+        relay.api(f"/v1/hosts/127.0.0.1:{server.port}/pause", "POST")
+        with relay.client() as client:
+            client.hello()
+            ids = [client.message(b"Subject: %d\r\n\r\nx\r\n" % number) for number in range(count)]
+        relay.api(f"/v1/hosts/127.0.0.1:{server.port}/resume", "POST")
+        answers = {}
+        for number, identity in reversed(list(enumerate(ids))):
+            if number % 3 != 2:
+                method, act = ("DELETE", "") if number % 3 == 0 else ("POST", "/hold")
+                answers[number] = relay.request(method, f"/v1/queue/messages/{identity}{act}")[0]
+        assert set(answers.values()) <= {200, 404, 409}
+        held = {number for number, answer in answers.items() if answer == 200 and number % 3 == 1}
+        deleted = {number for number, answer in answers.items() if answer == 200 and number % 3 == 0}
+        assert held and deleted and len(held | deleted) < len(answers), "nothing met: the test proves nothing"
+        wait_until(lambda: relay.api("/v1/queue")["messages"] == len(held), what="only held ones left")
+        assert sorted(numbers()) == sorted(set(range(count)) - held - deleted)
+        for number in held:
+            relay.api(f"/v1/queue/messages/{ids[number]}/release", "POST")
+        relay.wait_empty()
+        assert sorted(numbers()) == sorted(set(range(count)) - deleted), "each once, and none that was deleted"
