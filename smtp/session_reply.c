@@ -1,0 +1,82 @@
+/* session_reply.c: what a session says, and what is counted and logged of it. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/log.h"
+#include "core/metrics.h"
+#include "smtp/session.h"
+
+#define REPLY_BYTES 512 /* RFC 5321 4.5.3.1.5 */
+
+static void count_reply(const struct session *session, const char *line)
+{
+	if (line[0] == '4') {
+		metric_add(METRIC_REPLIES_4XX, 1);
+		if (session->listener->profile == PROFILE_FRAGILE)
+			metric_add(METRIC_FRAGILE_4XX, 1);
+	} else if (line[0] == '5') {
+		metric_add(METRIC_REPLIES_5XX, 1);
+	}
+}
+
+__attribute__((format(printf, 2, 0))) static void gather_reply(
+	struct session *session, const char *format, va_list args)
+{
+	struct bytes *output = &session->shared->desk.output;
+	int size;
+
+	if (session->state >= SESSION_CLOSING)
+		return; /* its last reply was said */
+	if (!bytes_reserve(output, REPLY_BYTES)) {
+		session_move(session, SESSION_GONE);
+		return;
+	}
+	size = vsnprintf((char *)output->data + output->size, REPLY_BYTES - 2, format, args);
+	if (size > REPLY_BYTES - 3)
+		size = REPLY_BYTES - 3;
+	count_reply(session, (char *)output->data + output->size);
+	memcpy(output->data + output->size + size, "\r\n", 2);
+	output->size += (size_t)size + 2;
+}
+
+void session_reply(struct session *session, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	gather_reply(session, format, args);
+	va_end(args);
+}
+
+void session_reject(struct session *session, const char *format, ...)
+{
+	struct log_quoted quoted;
+	char line[REPLY_BYTES];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	session_reply(session, "%s", line);
+	log_event_limited(LOG_INFO, "rejected", "client=%s listener=%s state=%s reply=\"%s\"",
+		session->client, session->listener->name, session_state_name(session->state),
+		log_text(&quoted, line));
+	if (++session->bad_commands > session->listener->max_bad_commands)
+		session_trouble(session, TROUBLE_BAD_COMMANDS);
+}
+
+void session_trouble(struct session *session, enum trouble trouble)
+{
+	const struct trouble_answer *answer = &session->policy->answers[trouble];
+
+	if (answer->act == ACT_CLOSE || answer->act == ACT_ANSWER_CLOSE)
+		log_event_limited(LOG_INFO, "disconnect",
+			"client=%s listener=%s state=%s why=\"%s\"", session->client,
+			session->listener->name, session_state_name(session->state),
+			policy_trouble_name(trouble));
+	if (answer->reply != NULL)
+		session_reply(session, "%s", answer->reply);
+	if (answer->act == ACT_CLOSE || answer->act == ACT_ANSWER_CLOSE)
+		session_move(session, SESSION_CLOSING);
+}
