@@ -10,6 +10,7 @@
 #include "admin/process.h"
 #include "admin/routes.h"
 #include "admin/service.h"
+#include "core/log.h"
 #include "core/metrics.h"
 
 struct exposition {
@@ -158,6 +159,9 @@ static void write_process(struct exposition *to, struct service *service)
 	process_read(&report);
 	describe(to, "sluice_build_info", "gauge", "The relay's version.");
 	sample(to, "sluice_build_info", "version=\"" SLUICE_VERSION "\"", 1);
+	describe(to, "sluice_log_dropped_lines_total", "counter",
+		"Lines that the log's device or reader did not take.");
+	sample(to, "sluice_log_dropped_lines_total", "", (double)log_dropped());
 	gauge(to, "process_start_time_seconds", "When the relay was started, in Unix time.",
 		(double)service->started_unix_ms / 1000);
 	describe(to, "process_cpu_seconds_total", "counter", "CPU time used.");

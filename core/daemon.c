@@ -427,6 +427,7 @@ static int run(struct daemon *daemon)
 	sigset_t signals;
 	int code = EX_OSERR;
 
+	log_never_block();
 	if (block_signals(&signals, &reason) == 0)
 		code = start(daemon, &signals, &reason);
 	if (code != 0) {

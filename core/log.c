@@ -1,10 +1,13 @@
 #include "core/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/clock.h"
@@ -12,6 +15,9 @@
 /* A line is at most PIPE_BUF long, so that the kernel keeps it whole on a pipe too. */
 #define LINE_SIZE 4096
 #define CUT_MARK  " [cut]"
+
+#define SLOW_READER_MS 50
+#define HUNG_READER_MS 2000
 
 static const char *const level_names[] = {
 	[LOG_DEBUG] = "debug",
@@ -23,6 +29,7 @@ static const char *const level_names[] = {
 
 static _Atomic int lowest_level = LOG_INFO;
 static _Atomic uint64_t dropped_lines;
+static _Atomic int64_t hangs_until_mono_ms;
 
 void log_set_level(enum log_level level)
 {
@@ -114,13 +121,38 @@ static void end_line(char *line, size_t *size)
 	line[(*size)++] = '\n';
 }
 
+void log_never_block(void)
+{
+	struct stat file;
+	int flags = fcntl(STDERR_FILENO, F_GETFL);
+
+	/* A file never blocks; a terminal is shared with people's shells and left as it is. */
+	if (flags >= 0 && fstat(STDERR_FILENO, &file) == 0 &&
+		(S_ISFIFO(file.st_mode) || S_ISSOCK(file.st_mode)))
+		fcntl(STDERR_FILENO, F_SETFL, flags | O_NONBLOCK);
+}
+
+/* A reader that is only slow gets a moment, one that hangs none for a while. Relaxed: a wait too many does no harm. */
+static bool wait_for_reader(void)
+{
+	struct pollfd reader = {.fd = STDERR_FILENO, .events = POLLOUT};
+	int64_t now_ms = clock_mono_ms(&clock_system);
+
+	if (now_ms < atomic_load_explicit(&hangs_until_mono_ms, memory_order_relaxed))
+		return false;
+	if (poll(&reader, 1, SLOW_READER_MS) > 0)
+		return true;
+	atomic_store_explicit(&hangs_until_mono_ms, now_ms + HUNG_READER_MS, memory_order_relaxed);
+	return false;
+}
+
 static void write_line(const char *line, size_t size)
 {
 	ssize_t written;
 
 	do
 		written = write(STDERR_FILENO, line, size);
-	while (written < 0 && errno == EINTR);
+	while (written < 0 && (errno == EINTR || (errno == EAGAIN && wait_for_reader())));
 	if (written != (ssize_t)size)
 		atomic_fetch_add_explicit(&dropped_lines, 1, memory_order_relaxed);
 }

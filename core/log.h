@@ -21,6 +21,12 @@
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_NOTICE, LOG_WARNING, LOG_ERROR };
 
+/*
+ * For a start: from here on a reader that hangs (standard error is a pipe or a socket) costs lines, and no thread waits for
+ * it longer than a moment.
+ */
+void log_never_block(void);
+
 /* Lines below this level are not written; LOG_INFO at start. */
 void log_set_level(enum log_level level);
 bool log_wants(enum log_level level);

@@ -260,6 +260,27 @@ def test_mail_flows_without_a_log(make_relay, upstream, target):
     upstream.wait_for(1)
 
 
+@pytest.mark.parametrize("kind", ["pipe", "socket"])
+def test_a_log_reader_that_hangs_stops_no_mail(make_relay, upstream, kind):
+    relay = make_relay(upstream.port, start=False)
+    if kind == "pipe":
+        reader, writer = os.pipe()
+    else:
+        reader, writer = (end.detach() for end in socket.socketpair())
+    with open(reader, "rb"), open(writer, "wb") as stderr:
+        relay.process = subprocess.Popen([BUILD / "sluiced", "-c", relay.config], stderr=stderr, stdin=subprocess.DEVNULL)
+        relay.log_path.touch()
+        relay.wait_ready()
+        load = Load(relay.port, 4)
+        wait_until(lambda: relay.metric("sluice_log_dropped_lines_total") > 100, what="lines that the reader did not take")
+        acknowledged = len(load.acknowledged)
+        wait_until(lambda: len(load.acknowledged) > acknowledged + 100, what="mail all the same")
+        load.stop()
+        relay.wait_empty()
+        check_all_arrived(load, upstream.texts())
+        assert not load.refused
+
+
 @pytest.mark.parametrize("text, sign", [
     ("hostname = relay.example\nlisten x {\n", ":2"),
     ('lisen x { }\n', "listen"),
