@@ -8,7 +8,7 @@
 #include "admin/printable.h"
 
 #define GAP        "  "
-#define INDENT     4 /* of a row's second line */
+#define INDENT     ((size_t)4) /* of a row's second line */
 #define LAST_LEAST 24
 
 void table_init(struct table *table, const struct table_column *columns, size_t column_count,

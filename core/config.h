@@ -107,7 +107,6 @@ struct config {
 
 	unsigned scan_workers;
 	enum virus_action on_virus;
-	unsigned quarantine_score;
 };
 
 int config_load(const char *path, struct config **out, struct reason *reason);

@@ -45,7 +45,7 @@ static int open_listeners(struct daemon *daemon, struct reason *reason)
 
 	for (size_t i = 0; i < daemon->config->listener_count; i++)
 		count += daemon->config->listeners[i].address_count;
-	daemon->sockets = calloc(count, sizeof(*daemon->sockets));
+	daemon->sockets = calloc(count + 1, sizeof(*daemon->sockets));
 	if (daemon->sockets == NULL)
 		return reason_set(reason, "out of memory");
 	for (size_t i = 0; i < daemon->config->listener_count; i++) {

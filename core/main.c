@@ -6,13 +6,15 @@
 #include <sysexits.h>
 
 #include "core/config.h"
+#include "core/config_dump.h"
 #include "core/daemon.h"
 
 static void print_usage(FILE *to)
 {
-	fputs("usage: sluiced -c FILE [-t]\n"
+	fputs("usage: sluiced -c FILE [-t | -T]\n"
 	      "  -c FILE  the configuration (docs/configuration.md)\n"
 	      "  -t       checks it, says what is wrong, and exits with 0 or 78\n"
+	      "  -T       prints it as it is in force, defaults too, without secrets\n"
 	      "  -V       says the version\n",
 		to);
 }
@@ -22,16 +24,19 @@ int main(int argc, char **argv)
 	const char *path = NULL;
 	struct config *config;
 	struct reason reason;
-	bool check_only = false;
+	bool check_only = false, dump = false;
 	int option;
 
-	while ((option = getopt(argc, argv, "c:tVh")) != -1) {
+	while ((option = getopt(argc, argv, "c:tTVh")) != -1) {
 		switch (option) {
 		case 'c':
 			path = optarg;
 			break;
 		case 't':
 			check_only = true;
+			break;
+		case 'T':
+			dump = true;
 			break;
 		case 'V':
 			puts("sluiced " SLUICE_VERSION);
@@ -51,6 +56,12 @@ int main(int argc, char **argv)
 	if (config_load(path, &config, &reason) < 0) {
 		fprintf(stderr, "sluiced: %s\n", reason.text);
 		return EX_CONFIG;
+	}
+	if (dump) {
+		int rc = config_dump(config, stdout);
+
+		config_close(&config);
+		return rc < 0 ? EX_IOERR : 0;
 	}
 	if (check_only) {
 		config_close(&config);
