@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/hex.h"
+
 struct id_source {
 	const struct clock *clock;
 	_Atomic uint64_t last;
@@ -49,24 +51,13 @@ char *id_format(uint64_t id, char *out)
 	return out;
 }
 
-static int digit_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return -1;
-}
-
 int id_parse(const char *text, uint64_t *id)
 {
 	uint64_t value = 0;
 	size_t i;
 
 	for (i = 0; text[i] != '\0'; i++) {
-		int digit = digit_value(text[i]);
+		int digit = hex_value(text[i]);
 
 		if (digit < 0 || i == 16)
 			return -1;
