@@ -225,9 +225,12 @@ retry {{
 """)
 
     def start(self, wrapper=(), wait=True):
+        environment = {**os.environ, **self.environment}
+        if wrapper and wrapper[0] == "strace":  # LeakSanitizer traces the process itself
+            environment["ASAN_OPTIONS"] = environment.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
         log = self.log_path.open("ab")
         self.process = subprocess.Popen([*wrapper, BUILD / "sluiced", "-c", self.config], stderr=log,
-                                        stdin=subprocess.DEVNULL, env={**os.environ, **self.environment})
+                                        stdin=subprocess.DEVNULL, env=environment)
         log.close()
         if wait:
             self.wait_ready()
