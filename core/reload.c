@@ -129,11 +129,10 @@ static void begin_next(struct reload *reload);
 
 static void scheduler_took_it(struct letter *letter, void *context)
 {
+	struct reload *reload = LETTER_OF(letter, struct reload, scheduler_letter);
 	const struct reason none = {.text = ""};
 
 	(void)context;
-	struct reload *reload = LETTER_OF(letter, struct reload, scheduler_letter);
-
 	finish(reload, 0, &none);
 	begin_next(reload);
 }
