@@ -52,18 +52,22 @@ struct job {
 	unsigned connections_allowed; /* to this host now (slow start); a probe may open one */
 	bool probe;
 	bool expired; /* write the bounce, deliver nothing */
-	uint64_t now_unix_ms; /* recipients due by then are meant */
+	uint64_t now_unix_ms; /* when it was handed out */
+	uint64_t
+		due_unix_ms; /* recipients due by then are meant; of an expired one it may lie ahead */
 
 	/* delivery's */
 	struct envelope
 		*envelope; /* as read; NULL when it was gone or damaged (see `read_error`) */
-	int read_error; /* 0, -ENOENT (deleted meanwhile), -EBADMSG (damaged: is held) */
+	int read_error; /* 0, -ENOENT (deleted meanwhile), -EBADMSG (damaged: is held), others: not now */
 	enum reply_stage stage; /* what decided for the message */
 	enum reply_class class;
 	char reply[JOB_REPLY_SIZE]; /* cleaned: printable ASCII, one line */
 	char status[16]; /* enhanced status code, or "" */
 	struct job_recipient *recipients; /* what became of each that was tried */
 	size_t recipient_count;
+	unsigned
+		delivering; /* not 0: its connection was refused while so many to the same host delivered */
 	const char *hold_reason; /* not NULL: hold the message (8-bit for a 7-bit upstream …) */
 	struct message *bounces; /* to be added with the outcome */
 

@@ -53,7 +53,8 @@ static struct delivery_claim *make_claim(
 	claim->job.upstream_number = unit->upstream;
 	claim->job.config = config_share(scheduler->config);
 	claim->job.upstream = upstream->config;
-	claim->job.now_unix_ms = unit->due_unix_ms > scheduler->now_unix_ms
+	claim->job.now_unix_ms = scheduler->now_unix_ms;
+	claim->job.due_unix_ms = unit->due_unix_ms > scheduler->now_unix_ms
 					 ? unit->due_unix_ms
 					 : scheduler->now_unix_ms;
 	return claim;
@@ -166,8 +167,8 @@ bool jobs_expire(struct scheduler *scheduler, const struct unit *unit, uint64_t 
 	if (claim == NULL)
 		return false;
 	claim->job.expired = true;
-	if (claim->job.now_unix_ms < due_unix_ms)
-		claim->job.now_unix_ms = due_unix_ms;
+	if (claim->job.due_unix_ms < due_unix_ms)
+		claim->job.due_unix_ms = due_unix_ms;
 	scheduler->sweep.expired_jobs++;
 	send_off(scheduler, claim);
 	return true;

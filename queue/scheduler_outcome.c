@@ -146,7 +146,7 @@ static bool is_due_still(const struct delivery_claim *claim)
 		const struct recipient *recipient = &envelope->recipients[i];
 
 		if (schedule_upstream(recipient) == claim->claim.unit.upstream &&
-			recipient->due_unix_ms <= claim->job.now_unix_ms)
+			recipient->due_unix_ms <= claim->job.due_unix_ms)
 			return true;
 	}
 	return false;
@@ -250,7 +250,7 @@ static void fill_settle(struct scheduler *scheduler, struct delivery_claim *clai
 
 	claim->settle = (struct settle){
 		.upstream = job->upstream_number,
-		.due_unix_ms = job->now_unix_ms,
+		.due_unix_ms = job->due_unix_ms,
 		.now_unix_ms = scheduler->now_unix_ms,
 		.recipients = job->recipients,
 		.recipient_count = job->recipient_count,

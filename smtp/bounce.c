@@ -21,7 +21,7 @@ bool bounce_is_due(const struct envelope *envelope)
 struct addressee {
 	const char *address;
 	const struct config_upstream *upstream; /* NULL: not even postmaster has a route */
-	bool postmaster;
+	const char *postmaster_because; /* NULL: it is the sender */
 };
 
 static struct addressee choose_addressee(const struct bounce *bounce)
@@ -29,13 +29,19 @@ static struct addressee choose_addressee(const struct bounce *bounce)
 	const struct envelope *envelope = bounce->envelope;
 	struct addressee to = {.address = envelope->reverse_path};
 
-	if (to.address[0] != '\0' && !(envelope->flags & ENVELOPE_BOUNCE))
-		to.upstream = route_upstream(bounce->config, to.address);
+	if (envelope->flags & ENVELOPE_BOUNCE)
+		to.postmaster_because = "the message was itself a report of undelivered "
+					"mail, and those are never answered with another.";
+	else if (to.address[0] == '\0')
+		to.postmaster_because = "the message names no sender who could be told.";
+	else
+		to.upstream = route_find(bounce->config, to.address);
 	if (to.upstream != NULL)
 		return to;
+	if (to.postmaster_because == NULL)
+		to.postmaster_because = "no route leads to the sender.";
 	to.address = bounce->config->postmaster;
-	to.upstream = route_upstream(bounce->config, to.address);
-	to.postmaster = true;
+	to.upstream = route_find(bounce->config, to.address);
 	return to;
 }
 
@@ -129,8 +135,8 @@ static int fill_envelope(const struct bounce *bounce, uint64_t id, const struct 
 	struct envelope *envelope)
 {
 	envelope->id = envelope->body_id = id;
-	envelope->flags =
-		ENVELOPE_LOCAL | ENVELOPE_BOUNCE | (to->postmaster ? ENVELOPE_TO_POSTMASTER : 0);
+	envelope->flags = ENVELOPE_LOCAL | ENVELOPE_BOUNCE |
+			  (to->postmaster_because != NULL ? ENVELOPE_TO_POSTMASTER : 0);
 	envelope->received_unix_ms = bounce->now_unix_ms;
 	envelope->lane = LANE_ALERT;
 	envelope->reverse_path = "";
@@ -162,24 +168,26 @@ static int fill_text(struct message *message, const struct bytes *from)
 	return rc;
 }
 
-int bounce_write(const struct bounce *bounce, uint64_t id, struct store_view *view,
-	uint8_t *scratch, struct message **out)
+int bounce_write(const struct bounce *asked, uint64_t id, struct store_view *view, uint8_t *scratch,
+	struct message **out)
 {
-	struct addressee to = choose_addressee(bounce);
+	struct addressee to = choose_addressee(asked);
+	struct bounce bounce = *asked;
 	struct message *message = calloc(1, sizeof(*message));
 	struct bytes headers = {0}, text = {0};
 	int rc = -ENOMEM;
 
 	*out = NULL;
+	bounce.postmaster_because = to.postmaster_because;
 	if (message != NULL)
 		message->envelope = envelope_new(1);
 	if (message == NULL || message->envelope == NULL)
 		goto out;
-	rc = read_headers(bounce, view, scratch, &headers);
+	rc = read_headers(&bounce, view, scratch, &headers);
 	if (rc < 0)
 		goto out;
-	rc = fill_envelope(bounce, id, &to, message->envelope);
-	if (rc == 0 && !bounce_format(bounce, id, to.address, headers.data, headers.size, &text))
+	rc = fill_envelope(&bounce, id, &to, message->envelope);
+	if (rc == 0 && !bounce_format(&bounce, id, to.address, headers.data, headers.size, &text))
 		rc = -ENOMEM;
 	if (rc == 0)
 		rc = fill_text(message, &text);

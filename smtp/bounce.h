@@ -37,6 +37,8 @@ struct bounce {
 	size_t recipient_count;
 	const char *host; /* who refused, "host:port"; NULL: nobody did */
 	bool expired; /* delivery time is over */
+	const char *
+		postmaster_because; /* why the sender is not told; NULL: he is. bounce_write's own */
 	uint64_t now_unix_ms;
 };
 
@@ -44,8 +46,8 @@ struct bounce {
 bool bounce_is_due(const struct envelope *envelope);
 
 /* The finished message. `view` reads the original headers, `scratch` has STORE_PIECE_BYTES. 0 or -errno. */
-int bounce_write(const struct bounce *bounce, uint64_t id, struct store_view *view,
-	uint8_t *scratch, struct message **out);
+int bounce_write(const struct bounce *asked, uint64_t id, struct store_view *view, uint8_t *scratch,
+	struct message **out);
 
 /* Its text alone; `headers` are the original's, with CRLF. */
 bool bounce_format(const struct bounce *bounce, uint64_t id, const char *to, const void *headers,

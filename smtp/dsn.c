@@ -41,7 +41,7 @@ bool dsn_append_header(const struct bounce *bounce, uint64_t id, const char *to,
 		"Date: %s\r\n"
 		"From: Mail Delivery System <MAILER-DAEMON@%s>\r\n"
 		"To: <%s>\r\n"
-		"Subject: Undelivered mail returned to sender\r\n"
+		"Subject: %s\r\n"
 		"Message-ID: <%s.bounce@%s>\r\n"
 		"Auto-Submitted: auto-replied\r\n"
 		"MIME-Version: 1.0\r\n"
@@ -50,7 +50,10 @@ bool dsn_append_header(const struct bounce *bounce, uint64_t id, const char *to,
 		"\r\n"
 		"This is a report in MIME format.\r\n",
 		clock_format_rfc5322(bounce->now_unix_ms, date), hostname,
-		clean_address(to, address), id_format(id, name), hostname, boundary);
+		clean_address(to, address),
+		bounce->postmaster_because != NULL ? "Undelivered mail, and nobody to return it to"
+						   : "Undelivered mail returned to sender",
+		id_format(id, name), hostname, boundary);
 }
 
 /* ---- for people ---- */
@@ -114,6 +117,15 @@ static bool append_wrapped(struct bytes *out, const char *indent, const char *te
 	return bytes_append_text(out, "\r\n");
 }
 
+/* Why somebody who never sent it hears of it. */
+static bool append_why_postmaster(const struct bounce *bounce, struct bytes *out)
+{
+	return bounce->postmaster_because == NULL ||
+	       (bytes_append_text(
+			out, "\r\nThis report goes to postmaster and not to a sender:\r\n") &&
+		       append_wrapped(out, "", bounce->postmaster_because));
+}
+
 static bool append_intro(const struct bounce *bounce, struct bytes *out)
 {
 	char date[CLOCK_RFC5322_SIZE], from[ADDRESS_TEXT];
@@ -129,7 +141,8 @@ static bool append_intro(const struct bounce *bounce, struct bytes *out)
 	       (bounce->recipient_count < bounce->envelope->recipient_count
 			       ? bytes_append_text(out,
 					 "This report is only about the receivers named below.\r\n")
-			       : true);
+			       : true) &&
+	       append_why_postmaster(bounce, out);
 }
 
 static bool append_failure(
@@ -202,8 +215,9 @@ static bool append_recipient(
 		       "Status: %s\r\n",
 		       clean_address(recipient->address, address), status_of(bounce, recipient)) &&
 	       append_remote(bounce, out) && append_diagnostic(recipient->reply, out) &&
-	       bytes_printf(out, "Last-Attempt-Date: %s\r\n",
-		       clock_format_rfc5322(bounce->now_unix_ms, date));
+	       (bounce->expired || /* the end of a lifetime is no attempt */
+		       bytes_printf(out, "Last-Attempt-Date: %s\r\n",
+			       clock_format_rfc5322(bounce->now_unix_ms, date)));
 }
 
 bool dsn_append_status(const struct bounce *bounce, const char *boundary, struct bytes *out)

@@ -41,7 +41,7 @@ static bool is_meant(const struct job *job, const struct recipient *recipient)
 {
 	return recipient->upstream == job->upstream_number &&
 	       (recipient->state == RECIPIENT_WAITING || recipient->state == RECIPIENT_DEFERRED) &&
-	       (job->expired || recipient->due_unix_ms <= job->now_unix_ms);
+	       (job->expired || recipient->due_unix_ms <= job->due_unix_ms);
 }
 
 static void swap_recipients(struct job_recipient *a, struct job_recipient *b)
@@ -100,15 +100,10 @@ bool task_begin(struct task *task, struct store_view *view)
 
 	task->begun = true;
 	task->outgoing.view = view;
-	if (rc == -ENOENT || rc == -EBADMSG) {
-		job->read_error = rc;
-		return false;
-	}
 	if (rc == 0)
 		rc = gather(task);
 	if (rc < 0) {
-		/* The store's trouble, not the host's; deferred, so that it is not tried in a circle. */
-		task_fail(task, STAGE_MAIL, REPLY_TRANSIENT, "the message could not be read", "");
+		job->read_error = rc; /* the store's trouble, and nobody's attempt */
 		return false;
 	}
 	/* Nobody due any more costs nothing: what is left is as it was. */
@@ -194,16 +189,24 @@ static void keep_replies(struct task *task, const struct outgoing *outgoing, siz
 	}
 }
 
+/* The text could not be read: the host knows nothing of it. What upstream took of an earlier part must be kept. */
+static enum task_step leave_unread(struct task *task, int why)
+{
+	if (why == -EBADMSG || task->from == 0)
+		task->job->read_error = why;
+	else
+		task_fail(task, STAGE_REUSE, REPLY_BUSY, "the text could not be read", "");
+	return TASK_OVER;
+}
+
 enum task_step task_take(struct task *task)
 {
 	struct outgoing *outgoing = &task->outgoing;
 	const struct reply_effect *effect = reply_effect(outgoing->stage, outgoing->class);
 	size_t settled;
 
-	if (outgoing->read_error == -EBADMSG) {
-		task->job->read_error = -EBADMSG;
-		return TASK_OVER;
-	}
+	if (outgoing->read_error != 0)
+		return leave_unread(task, outgoing->read_error);
 	task_fail(task, outgoing->stage, outgoing->class, outgoing->reply, outgoing->status);
 	if (effect->message == MESSAGE_FREE)
 		return effect->host == HOST_UNCHANGED && task->reconnects++ < RECONNECTS_MAX
@@ -280,12 +283,12 @@ static int write_bounce(const struct job *job, size_t failed, struct id_source *
 	return rc;
 }
 
-/* No recipient fails without its bounce: they stay as they were, and are tried again. */
-static void take_back_failures(struct job *job)
+/* No recipient fails without its bounce: they go another way. */
+static void take_back_failures(struct job *job, enum recipient_effect effect)
 {
 	for (size_t i = 0; i < job->recipient_count; i++)
 		if (job->recipients[i].effect == RECIPIENT_FAIL)
-			job->recipients[i].effect = RECIPIENT_SPLIT;
+			job->recipients[i].effect = effect;
 }
 
 void task_finish(
@@ -298,8 +301,10 @@ void task_finish(
 	if (failed == 0 || !bounce_is_due(job->envelope))
 		return;
 	rc = write_bounce(job, failed, ids, view, scratch, &job->bounces);
-	if (rc == -EBADMSG)
-		job->read_error = rc; /* its text is damaged: it is held, not bounced */
-	else if (rc < 0)
-		take_back_failures(job);
+	if (rc == -EBADMSG) { /* its text is damaged: it is held, not bounced */
+		take_back_failures(job, RECIPIENT_UNCHANGED);
+		job->read_error = rc;
+	} else if (rc < 0) { /* they are tried again */
+		take_back_failures(job, RECIPIENT_SPLIT);
+	}
 }

@@ -311,7 +311,7 @@ static inline bool rig_is_meant(const struct job *job, const struct recipient *r
 {
 	return recipient->upstream == job->upstream_number &&
 	       (recipient->state == RECIPIENT_WAITING || recipient->state == RECIPIENT_DEFERRED) &&
-	       recipient->due_unix_ms <= job->now_unix_ms;
+	       recipient->due_unix_ms <= job->due_unix_ms;
 }
 
 /* Brings the oldest job back with this reply to the message; `effect` for each recipient that was meant. */

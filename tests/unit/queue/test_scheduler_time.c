@@ -330,6 +330,29 @@ static void a_message_past_its_lifetime_is_bounced_while_its_host_rests(void **s
 	assert_true(rig_is_gone(&rig, id));
 }
 
+/* Its next retry lay an hour ahead: the bounce is of now, not of then. */
+static void an_expired_job_knows_what_time_it_is(void **state)
+{
+	uint64_t now;
+
+	(void)state;
+	rig_add(&rig, "192.0.2.1");
+	rig_turn(&rig);
+	rig_reply(&rig, STAGE_DOT, REPLY_TRANSIENT, "451 4.3.0 later");
+	live_busy(5 * RIG_DAY - 60000, 60000);
+	while (rig.job_count == 0 || !rig.jobs[0]->expired) {
+		if (rig.job_count > 0)
+			rig_reply(&rig, STAGE_DOT, REPLY_TRANSIENT, "451 4.3.0 later");
+		rig_advance(&rig, 60000);
+	}
+	now = clock_unix_ms(&rig.turned.clock);
+	assert_true(rig.jobs[0]->due_unix_ms > now);
+	assert_true(rig.jobs[0]->now_unix_ms <= now);
+	rig_reply_each(&rig, STAGE_CONNECT, REPLY_POSITIVE, "", RECIPIENT_FAIL);
+	rig_turn(&rig);
+	assert_int_equal(rig_left(&rig), 0);
+}
+
 static void thousands_that_expire_together_are_all_bounced(void **state)
 {
 	(void)state;
@@ -474,6 +497,7 @@ int main(void)
 		ONE(a_hold_ends_on_its_day_and_the_message_goes_on),
 		ONE(a_quarantined_message_is_deleted_at_its_end),
 		ONE(a_message_past_its_lifetime_is_bounced_while_its_host_rests),
+		ONE(an_expired_job_knows_what_time_it_is),
 		ONE(thousands_that_expire_together_are_all_bounced),
 		ONE(a_clock_that_jumps_a_year_and_is_put_right_bounces_nobody),
 		ONE(nothing_expires_before_a_host_was_tried),

@@ -202,7 +202,7 @@ static inline struct job *stage_job(struct stage_test *test, uint64_t id)
 	job->host = &job->upstream->hosts[0];
 	job->host_key = 1;
 	job->connections_allowed = 1;
-	job->now_unix_ms = clock_unix_ms(&clock_system);
+	job->now_unix_ms = job->due_unix_ms = clock_unix_ms(&clock_system);
 	return job;
 }
 

@@ -1,3 +1,5 @@
+#include <errno.h>
+
 #include "smtp/bounce.h"
 #include "tests/unit/smtp/stage.h"
 
@@ -239,6 +241,22 @@ static void text_without_headers_or_body_is_reported(void **state)
 	}
 }
 
+/* The store's damage is not the sender's: nobody is told as failed, and the job says why it is held. */
+static void damaged_text_is_held_and_not_bounced(void **state)
+{
+	struct stage_message message = stage_simple();
+	struct refusal refusal;
+
+	(void)state;
+	message.text = "Subject: only\r\n";
+	message.damaged = true;
+	refuse(&refusal, &message);
+	assert_null(refusal.text);
+	assert_int_equal(refusal.job->read_error, -EBADMSG);
+	assert_int_equal(refusal.job->recipients[0].effect, RECIPIENT_UNCHANGED);
+	end(&refusal);
+}
+
 /* ---- the text alone ---- */
 
 static char *format_for(const struct bounce *bounce)
@@ -276,8 +294,8 @@ static void expired_says_the_last_word(void **state)
 		"Final-Recipient: rfc822; one@x.test\r\nAction: failed\r\nStatus: 4.4.7\r\n"
 		"Diagnostic-Code: smtp; 421 4.7.0 busy\r\n");
 	assert_has(text,
-		"Final-Recipient: rfc822; two@x.test\r\nAction: failed\r\nStatus: 4.4.7\r\n"
-		"Last-Attempt-Date:");
+		"Final-Recipient: rfc822; two@x.test\r\nAction: failed\r\nStatus: 4.4.7\r\n\r\n");
+	assert_null(strstr(text, "Last-Attempt-Date")); /* the end of a lifetime is none */
 	assert_has(text, "The delivery time expired.");
 	assert_has(text, "only about the receivers named below");
 	assert_null(strstr(text, "Remote-MTA"));
@@ -297,6 +315,7 @@ int main(void)
 		cmocka_unit_test(foreign_header_bytes_are_quoted),
 		cmocka_unit_test(endless_headers_are_cut_at_a_line),
 		cmocka_unit_test(text_without_headers_or_body_is_reported),
+		cmocka_unit_test(damaged_text_is_held_and_not_bounced),
 		cmocka_unit_test(expired_says_the_last_word),
 	};
 
