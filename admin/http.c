@@ -180,8 +180,8 @@ static void dispatch(
 	const struct route *route;
 	const char *unknown;
 
-	switch (route_find(route_table, route_count, method, path, request, &route, answer->allow,
-		sizeof(answer->allow))) {
+	switch (admin_route_find(route_table, route_count, method, path, request, &route,
+		answer->allow, sizeof(answer->allow))) {
 	case ROUTE_NO_PATH:
 		answer_error(answer, 404,
 			"There is no %.200s here; docs/operating.md lists the routes.", path);

@@ -50,7 +50,7 @@ static void allow_method(char *allow, size_t allow_size, const char *method)
 		strcmp(method, "GET") == 0 ? "GET, HEAD" : method);
 }
 
-enum route_match route_find(const struct route *routes, size_t count, const char *method,
+enum route_match admin_route_find(const struct route *routes, size_t count, const char *method,
 	const char *path, struct request *request, const struct route **found, char *allow,
 	size_t allow_size)
 {

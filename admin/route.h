@@ -37,7 +37,7 @@ enum route_match {
 };
 
 /* On ROUTE_FOUND sets *found and the request's segments. `path` is as it stands in the URL, without the query. */
-enum route_match route_find(const struct route *routes, size_t count, const char *method,
+enum route_match admin_route_find(const struct route *routes, size_t count, const char *method,
 	const char *path, struct request *request, const struct route **found, char *allow,
 	size_t allow_size);
 

@@ -44,7 +44,7 @@ static size_t match_rank(const char *pattern, const char *domain, size_t size)
 	return pattern[0] == '*' ? 1 + strlen(pattern) : SIZE_MAX;
 }
 
-const struct config_upstream *route_upstream(const struct config *config, const char *address)
+const struct config_upstream *route_find(const struct config *config, const char *address)
 {
 	const char *domain = domain_of(address);
 	size_t size = domain != NULL ? domain_size(domain) : 0;

@@ -10,13 +10,6 @@
 #include "core/config.h"
 
 /* NULL: no route (none matches and there is no "*"). `address` is a path without angle brackets. */
-const struct config_upstream *route_upstream(const struct config *config, const char *address);
-
-/* The name that callers had first; inline, as admin/ has an exported function of that name. */
-static inline const struct config_upstream *route_find(
-	const struct config *config, const char *address)
-{
-	return route_upstream(config, address);
-}
+const struct config_upstream *route_find(const struct config *config, const char *address);
 
 #endif

@@ -32,8 +32,8 @@ struct found {
 static enum route_match find(struct found *found, const char *method, const char *path)
 {
 	*found = (struct found){0};
-	return route_find(table, 4, method, path, &found->request, &found->route, found->allow,
-		sizeof(found->allow));
+	return admin_route_find(table, 4, method, path, &found->request, &found->route,
+		found->allow, sizeof(found->allow));
 }
 
 static void method_and_path_find_their_route(void **state)

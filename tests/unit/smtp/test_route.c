@@ -19,7 +19,7 @@ static const struct config config = {
 
 static void check_route(const char *address, const char *name)
 {
-	const struct config_upstream *found = route_upstream(&config, address);
+	const struct config_upstream *found = route_find(&config, address);
 
 	assert_non_null(found);
 	assert_string_equal(found->name, name);
@@ -71,9 +71,9 @@ static void no_route_is_null(void **state)
 		.upstreams = upstreams, .upstream_count = 4, .routes = only, .route_count = 1};
 
 	(void)state;
-	assert_null(route_upstream(&small, "a@other.net"));
-	assert_null(route_upstream(&small, "postmaster"));
-	assert_non_null(route_upstream(&small, "a@example.edu"));
+	assert_null(route_find(&small, "a@other.net"));
+	assert_null(route_find(&small, "postmaster"));
+	assert_non_null(route_find(&small, "a@example.edu"));
 }
 
 int main(void)
