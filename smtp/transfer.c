@@ -126,15 +126,30 @@ static void finish(struct transfer *transfer)
 	transfer->options.done(transfer->options.owner, outgoing);
 }
 
+/*
+ * The one behind only loses its connection. It is told before the one in front is: when that one's end rests the host,
+ * its owner has the one behind back among those that wait, and opens no connection for it.
+ */
+static void break_behind(struct transfer *transfer, const char *why)
+{
+	struct outgoing *behind = transfer->second;
+
+	if (behind == NULL)
+		return;
+	transfer->second = NULL;
+	outgoing_break(behind, REPLY_DROPPED, why, false);
+	transfer->options.done(transfer->options.owner, behind);
+}
+
 /* The connection is of no use any more; whoever waits on it hears of it. */
 static void break_off(struct transfer *transfer, enum reply_class class, const char *why)
 {
 	transfer->ended = true;
-	while (transfer->first != NULL) {
-		outgoing_break(transfer->first, class, why, is_dot_sent(transfer));
-		finish(transfer);
-		class = REPLY_DROPPED; /* the one behind only loses its connection */
-	}
+	break_behind(transfer, why);
+	if (transfer->first == NULL)
+		return;
+	outgoing_break(transfer->first, class, why, is_dot_sent(transfer));
+	finish(transfer);
 }
 
 /* ---- in ---- */
@@ -163,12 +178,13 @@ static void take_reply(struct transfer *transfer)
 		break;
 	case OUTGOING_BREAKS:
 		transfer->ended = true;
+		break_behind(transfer, "connection closed after the message before");
 		finish(transfer);
-		break_off(transfer, REPLY_DROPPED, "connection closed after the message before");
 		break;
 	}
 }
 
+/* A whole reply begins a new deadline; single bytes and lines of one do not: a peer could drip them for ever. */
 static void take_bytes(struct transfer *transfer, const uint8_t *bytes, size_t size)
 {
 	while (size > 0 && !transfer->ended) {
@@ -180,8 +196,10 @@ static void take_bytes(struct transfer *transfer, const uint8_t *bytes, size_t s
 		size -= taken;
 		if (result == RESPONSE_BAD)
 			break_off(transfer, REPLY_DROPPED, "no SMTP reply");
-		else if (result == RESPONSE_DONE)
+		else if (result == RESPONSE_DONE) {
 			take_reply(transfer);
+			move_deadline(transfer);
+		}
 	}
 }
 
@@ -202,7 +220,6 @@ static void receive(struct transfer *transfer)
 			return;
 		}
 		take_bytes(transfer, in, (size_t)size);
-		move_deadline(transfer);
 		if (!tls && (size_t)size < sizeof(in))
 			return;
 	}

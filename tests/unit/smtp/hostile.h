@@ -6,6 +6,7 @@
  *	=BYTES	sends BYTES			<WORD	reads a line that must begin with WORD
  *	~	reads a text to its final dot	%N	sends a line of N bytes
  *	x	closes	r  resets	h  says nothing more until the client goes	w  the same, and reads nothing
+ *	d	drips lines of a reply that never ends, ten a second
  *	t	TLS handshake	g  from here on a good server, to the end
  * After the last step it closes. What a client said stands in `lines`, one a line, and `texts`.
  */
@@ -223,6 +224,10 @@ static inline bool hostile_step(struct visit *visit, const char *step, size_t si
 		return false;
 	case 'r':
 		setsockopt(visit->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+		return false;
+	case 'd':
+		while (hostile_send(visit, "250-wait\r\n", 10))
+			usleep(100000);
 		return false;
 	case 't':
 		return hostile_tls(visit);
