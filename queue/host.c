@@ -14,7 +14,8 @@ static const char *const moves[HOST_STATE_COUNT][HOST_STATE_COUNT] = {
 		},
 	[HOST_OPEN] =
 		{
-			[HOST_SLOW] = "a reload allows more connections than before",
+			[HOST_SLOW] = "a reload allows more connections than before, or it takes "
+				      "fewer than configured",
 			[HOST_RESTING] = "busy, away, or three messages refused in a row",
 		},
 	[HOST_RESTING] =
@@ -126,6 +127,7 @@ static enum host_change go_to_rest(struct host *host, const struct host_return *
 		host->connections = at_most(HOST_FIRST_CONNECTIONS, host->max_connections);
 	host->rests++;
 	host->reconnects = 0;
+	host->ceiling = 0;
 	host->rest_until_mono_ms =
 		back->now_mono_ms +
 		backoff_host_ms(back->busy_first_ms, back->busy_max_ms, host->rests, back->random);
@@ -141,10 +143,13 @@ static enum host_change probe_again(struct host *host, const struct host_return 
 	return HOST_STAYS;
 }
 
-static void grow(struct host *host)
+static void grow(struct host *host, int64_t now_mono_ms)
 {
 	if (host->state != HOST_SLOW)
 		return;
+	if (host->ceiling != 0 && now_mono_ms < host->ceiling_until_mono_ms)
+		return;
+	host->ceiling = 0;
 	if (host->connections < host->max_connections)
 		host->connections++;
 	if (host->connections == host->max_connections)
@@ -152,7 +157,7 @@ static void grow(struct host *host)
 }
 
 /* Something got through. */
-static enum host_change go_on(struct host *host, bool success)
+static enum host_change go_on(struct host *host, bool success, int64_t now_mono_ms)
 {
 	enum host_change change = HOST_STAYS;
 
@@ -166,9 +171,25 @@ static enum host_change go_on(struct host *host, bool success)
 	if (success) {
 		host->rests = 0;
 		host->refusals = 0;
-		grow(host);
+		grow(host, now_mono_ms);
 	}
 	return change;
+}
+
+/* Those that deliver go on; a host that has been left nothing is busy. */
+static enum host_change stop_below(struct host *host, const struct host_return *back)
+{
+	bool known = host->ceiling == back->delivering;
+
+	if (host->state == HOST_PROBING || back->delivering == 0)
+		return go_to_rest(host, back);
+	host->ceiling = back->delivering;
+	host->ceiling_until_mono_ms = back->now_mono_ms + HOST_CEILING_MS;
+	if (host->connections > host->ceiling)
+		host->connections = host->ceiling;
+	if (host->state == HOST_OPEN && host->connections < host->max_connections)
+		move(host, HOST_SLOW);
+	return known ? HOST_STAYS : HOST_FOUND_CEILING;
 }
 
 /* Three different messages in a row; a host that rested for it rests again when its probe is refused too. */
@@ -189,14 +210,16 @@ enum host_change host_returned(struct host *host, const struct host_return *back
 		return HOST_STAYS;
 	switch (back->news) {
 	case HOST_NEWS_SUCCESS:
-		return go_on(host, true);
+		return go_on(host, true, back->now_mono_ms);
 	case HOST_NEWS_ANSWERED:
-		return go_on(host, false);
+		return go_on(host, false, back->now_mono_ms);
 	case HOST_NEWS_REFUSED:
 		return is_refused_too_often(host, back->id) ? go_to_rest(host, back)
-							    : go_on(host, false);
+							    : go_on(host, false, back->now_mono_ms);
 	case HOST_NEWS_BUSY:
 		return go_to_rest(host, back);
+	case HOST_NEWS_FULL:
+		return stop_below(host, back);
 	case HOST_NEWS_LOST:
 		return host->state == HOST_PROBING ? go_to_rest(host, back) : HOST_STAYS;
 	case HOST_NEWS_RECONNECT:

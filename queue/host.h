@@ -17,6 +17,9 @@
  * carries the old epoch, and its failure changes nothing any more: twenty connections that a host drops at once are one
  * failure, not twenty.
  *
+ * A host that refuses a connection while others of the same relay deliver on it is full, not busy: it does not rest. What
+ * was open then is a ceiling for HOST_CEILING_MS, and slow start stops there. A rest forgets it: then the host was busy.
+ *
  * Pausing is the operator's and stands beside the states: a paused host gets nothing and keeps its state.
  *
  * Threads: the owner's. Owner: embedded. Time: monotonic milliseconds, handed in; random numbers too.
@@ -31,6 +34,7 @@
 
 #define HOST_FIRST_CONNECTIONS   2 /* slow start begins with */
 #define HOST_JOBS_PER_CONNECTION 2 /* one under way, the next one's envelope behind its dot */
+#define HOST_CEILING_MS          60000
 #define HOST_REFUSALS            3 /* different messages in a row answered 4xx: the host rests */
 #define HOST_RECONNECTS          10 /* and one a connection: used up before anything got through: busy */
 
@@ -43,6 +47,8 @@ struct host {
 	unsigned max_connections;
 	unsigned connections; /* allowed now */
 	unsigned jobs; /* handed out and not yet back */
+	unsigned ceiling; /* connections that it was found to take; 0: not known */
+	int64_t ceiling_until_mono_ms;
 	uint32_t epoch; /* of what is handed out now */
 	unsigned rests; /* in a row, without anything getting through */
 	int64_t resting_since_mono_ms, rest_until_mono_ms;
@@ -74,21 +80,23 @@ enum host_news {
 	HOST_NEWS_SUCCESS,
 	HOST_NEWS_REFUSED, /* 4xx to the message */
 	HOST_NEWS_BUSY, /* 421, refused, hangs, dropped */
+	HOST_NEWS_FULL, /* one connection more was refused while others deliver */
 	HOST_NEWS_LOST, /* dropped from the final dot on: rests a probed host, says nothing of an open one */
 };
-#define HOST_NEWS_COUNT 7
+#define HOST_NEWS_COUNT 8
 enum host_news host_news_of(const struct reply_effect *effect);
 
 struct host_return {
 	uint32_t epoch; /* the job's */
 	uint64_t id; /* the message's */
 	enum host_news news;
+	unsigned delivering; /* connections that were, when it was FULL */
 	int64_t now_mono_ms;
 	int64_t busy_first_ms, busy_max_ms;
 	uint64_t random;
 };
 
-enum host_change { HOST_STAYS, HOST_WENT_TO_REST, HOST_CAME_BACK };
+enum host_change { HOST_STAYS, HOST_WENT_TO_REST, HOST_CAME_BACK, HOST_FOUND_CEILING };
 
 /* Counts the job back in and does what follows. */
 enum host_change host_returned(struct host *host, const struct host_return *report);

@@ -282,12 +282,24 @@ static void log_rest(const struct scheduler *scheduler, const struct place *plac
 		alarm ? " alarm=yes" : "");
 }
 
+static void log_ceiling(const struct place *place, const struct job *job)
+{
+	struct log_quoted reply;
+
+	log_event_limited(LOG_NOTICE, "host_full",
+		"host=%s upstream=%s connections=%u of=%u reply=\"%s\"", place->name,
+		place->upstream->name, place->host.ceiling, place->host.max_connections,
+		log_text(&reply, job->reply));
+}
+
 static enum host_news read_news(const struct job *job)
 {
 	if (job->read_error != 0)
 		return HOST_NEWS_UNTRIED;
 	if (job->hold_reason != NULL)
 		return HOST_NEWS_ANSWERED;
+	if (job->delivering > 0 && job->stage <= STAGE_EHLO)
+		return HOST_NEWS_FULL;
 	return host_news_of(reply_effect(job->stage, job->class));
 }
 
@@ -299,6 +311,7 @@ void hosts_returned(struct scheduler *scheduler, struct delivery_claim *claim)
 		.epoch = job->host_epoch,
 		.id = job->id,
 		.news = read_news(job),
+		.delivering = job->delivering,
 		.now_mono_ms = scheduler->now_mono_ms,
 		.busy_first_ms = scheduler->config->busy_first_ms,
 		.busy_max_ms = scheduler->config->busy_max_ms,
@@ -318,6 +331,8 @@ void hosts_returned(struct scheduler *scheduler, struct delivery_claim *claim)
 	if (change == HOST_WENT_TO_REST) {
 		place->busy_times++;
 		log_rest(scheduler, place, job, reply_effect(job->stage, job->class)->alarm);
+	} else if (change == HOST_FOUND_CEILING) {
+		log_ceiling(place, job);
 	} else if (change == HOST_CAME_BACK) {
 		log_event(LOG_NOTICE, "host_open", "host=%s upstream=%s rested_ms=%ld", place->name,
 			place->upstream->name,

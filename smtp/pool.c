@@ -30,6 +30,7 @@ struct pool {
 	unsigned waiting_count;
 	int64_t clear_until_ms; /* opportunistic TLS is left out until then */
 	bool stale; /* idle connections are to be closed */
+	int64_t delivered_mono_ms; /* when upstream took a message last */
 	bool failing; /* the last connection could not be opened: one at a time */
 	TAILQ_HEAD(, wire) wires;
 	struct task_list waiting;
@@ -101,6 +102,8 @@ static void wire_done(void *owner, struct outgoing *outgoing)
 	bool rests = effect->host == HOST_REST && outgoing->read_error == 0;
 	enum task_step step = task_take(task);
 
+	if (effect->message == MESSAGE_DONE)
+		pool->delivered_mono_ms = loop_now_ms(pool->ground.loop);
 	if (step == TASK_OVER)
 		give_back(pool, task);
 	else
@@ -168,9 +171,27 @@ static bool may_try_in_clear(
 	       pool->upstream->tls == UPSTREAM_TLS_OPPORTUNISTIC;
 }
 
+/*
+ * How many connections are left though one more was refused; those being opened count, as their own refusal will tell.
+ * 0: nothing delivers, and the refusal speaks for the host as a whole.
+ */
+static unsigned count_delivering(const struct pool *pool, const struct upstream_failure *failure)
+{
+	bool delivers =
+		pool->delivered_mono_ms != 0 &&
+		loop_now_ms(pool->ground.loop) - pool->delivered_mono_ms <= POOL_DELIVERING_MS;
+
+	if (!delivers || pool->wire_count == pool->opening_count)
+		return 0;
+	if (failure->stage > STAGE_EHLO || failure->class == REPLY_TIMED_OUT)
+		return 0;
+	return pool->wire_count;
+}
+
 static void tell_failure(struct pool *pool, const struct upstream_failure *failure)
 {
 	struct task *task = take_waiting(pool);
+	unsigned delivering = count_delivering(pool, failure);
 	struct log_quoted quoted;
 
 	pool->failing = true;
@@ -180,9 +201,13 @@ static void tell_failure(struct pool *pool, const struct upstream_failure *failu
 		log_text(&quoted, failure->reply));
 	if (task != NULL) {
 		task_fail(task, failure->stage, failure->class, failure->reply, failure->status);
+		task->job->delivering = delivering;
 		give_back(pool, task);
 	}
-	give_back_waiting(pool, "the host rests");
+	if (delivering > 0)
+		pool->allowed = delivering;
+	else
+		give_back_waiting(pool, "the host rests");
 }
 
 static void wire_failed(void *owner, const struct upstream_failure *failure)

@@ -6,7 +6,8 @@
  *   2. A connection takes the next task itself when it can (smtp/transfer asks for it).
  *   3. A task that met a used-up connection goes back to the front; the idle connections, which are as old, are closed.
  *   4. When what happened rests the host (queue/reply), the tasks that still wait go back untried.
- *   5. A connection that cannot be opened: the first task that waits carries the failure back, the others go untried.
+ *   5. A connection that cannot be opened: the first task that waits carries the failure back, the others go untried;
+ *      but where other connections deliver, the host is full, and the others go on waiting for these.
  *      Where opportunistic TLS failed in the handshake, it is opened in clear instead, for CLEAR_MS.
  *
  * Threads: delivery's. Owner: the pool's tasks and connections are its own; `over` takes a task away.
@@ -22,7 +23,8 @@
 #include "smtp/dialer.h"
 #include "smtp/task.h"
 
-#define POOL_CLEAR_MS 600000
+#define POOL_CLEAR_MS      600000
+#define POOL_DELIVERING_MS 60000 /* without a message taken for so long, nothing delivers */
 
 struct pool;
 

@@ -321,6 +321,64 @@ static void a_new_limit_takes_effect_at_once(void **state)
 	assert_int_equal(host.connections, 3);
 }
 
+static enum host_change meet_full(struct host *host, unsigned delivering, int64_t now)
+{
+	struct host_return back = {
+		.id = 1,
+		.news = HOST_NEWS_FULL,
+		.delivering = delivering,
+		.now_mono_ms = now,
+		.busy_first_ms = FIRST,
+		.busy_max_ms = MOST,
+	};
+
+	host_take(host);
+	back.epoch = host->epoch;
+	return host_returned(host, &back);
+}
+
+static void a_full_host_does_not_rest_and_grows_no_further_for_a_while(void **state)
+{
+	struct host host;
+
+	(void)state;
+	open_up(&host, 8);
+	assert_int_equal(meet_full(&host, 3, 0), HOST_FOUND_CEILING);
+	assert_int_equal(host.state, HOST_SLOW);
+	assert_int_equal(host.connections, 3);
+	assert_int_equal(meet_full(&host, 3, 10), HOST_STAYS);
+	try_one(&host, 2, HOST_NEWS_SUCCESS, HOST_CEILING_MS);
+	assert_int_equal(host.connections, 3);
+	try_one(&host, 3, HOST_NEWS_SUCCESS, HOST_CEILING_MS + 10);
+	assert_int_equal(host.connections, 4);
+}
+
+static void a_rest_forgets_the_ceiling(void **state)
+{
+	struct host host;
+
+	(void)state;
+	open_up(&host, 8);
+	meet_full(&host, 3, 0);
+	assert_int_equal(try_one(&host, 2, HOST_NEWS_BUSY, 10), HOST_WENT_TO_REST);
+	assert_int_equal(try_one(&host, 3, HOST_NEWS_SUCCESS, MOST), HOST_CAME_BACK);
+	assert_int_equal(host.connections, HOST_FIRST_CONNECTIONS + 1);
+	for (unsigned i = 0; i < 5; i++)
+		try_one(&host, 4 + i, HOST_NEWS_SUCCESS, MOST - 1000);
+	assert_int_equal(host.state, HOST_OPEN);
+}
+
+static void a_host_that_refuses_its_probe_is_busy_and_not_full(void **state)
+{
+	struct host host;
+
+	(void)state;
+	open_up(&host, 8);
+	try_one(&host, 2, HOST_NEWS_BUSY, 0);
+	assert_int_equal(host_offer(&host, FIRST), HOST_TAKES_PROBE);
+	assert_int_equal(meet_full(&host, 3, FIRST), HOST_WENT_TO_REST);
+}
+
 static void the_table_says_what_a_job_tells_of_its_host(void **state)
 {
 	(void)state;
@@ -359,6 +417,9 @@ int main(void)
 		cmocka_unit_test(used_up_connections_do_not_rest_a_host_until_nothing_else_comes),
 		cmocka_unit_test(a_paused_host_takes_nothing_and_keeps_its_state),
 		cmocka_unit_test(a_new_limit_takes_effect_at_once),
+		cmocka_unit_test(a_full_host_does_not_rest_and_grows_no_further_for_a_while),
+		cmocka_unit_test(a_rest_forgets_the_ceiling),
+		cmocka_unit_test(a_host_that_refuses_its_probe_is_busy_and_not_full),
 		cmocka_unit_test(the_table_says_what_a_job_tells_of_its_host),
 	};
 

@@ -233,6 +233,43 @@ static void what_is_behind_a_lost_dot_is_free(void **state)
 	stage_close(&test);
 }
 
+/* Busy at the dot speaks of the host: the one behind is no reason for another connection. */
+static void what_is_behind_a_busy_dot_goes_back(void **state)
+{
+	static const char *const scripts[] = {TO_DOT ENVELOPE ">421 4.7.0 busy", "x"};
+	struct stage_message message = stage_simple();
+	struct stage_test test;
+
+	(void)state;
+	stage_open(&test, "", scripts, 2);
+	hostile_start(&test.hostile);
+	for (size_t i = 0; i < 2; i++)
+		stage_push(&test, stage_job(&test, stage_put(&test, &message)));
+	stage_await(&test, 2);
+	assert_int_equal(test.back[0]->stage, STAGE_DOT);
+	assert_int_equal(test.back[0]->class, REPLY_BUSY);
+	assert_int_equal(test.back[1]->stage, STAGE_REUSE);
+	assert_int_equal(hostile_visits(&test.hostile), 1);
+	stage_close(&test);
+}
+
+/* Lines of one reply without an end do not lengthen the wait for it. */
+static void dripping_reply_is_timed_out(void **state)
+{
+	static const char *const scripts[] = {HELLO "|" ENVELOPE "d"};
+	struct stage_message message = stage_simple();
+	struct stage_test test;
+	struct job *job;
+
+	(void)state;
+	stage_open(&test, "", scripts, 1);
+	hostile_start(&test.hostile);
+	job = stage_deliver(&test, &message);
+	assert_int_equal(job->stage, STAGE_MAIL);
+	assert_int_equal(job->class, REPLY_TIMED_OUT);
+	stage_close(&test);
+}
+
 /* A reply is never taken for the next message's: after a time-out at the dot the connection is gone. */
 static void late_reply_is_nobodys(void **state)
 {
@@ -311,6 +348,38 @@ static void no_more_connections_than_allowed(void **state)
 	assert_true(hostile_visits(&test.hostile) <= 3);
 	hostile_stop(&test.hostile);
 	assert_int_equal(test.hostile.texts_taken, 30);
+	stage_close(&test);
+}
+
+/* One that takes a single connection: what was refused says so, and all others go out on that one. */
+static void full_host_delivers_on_what_it_takes(void **state)
+{
+	static const char *const scripts[] = {HELLO_PLAIN "|g", ">421 4.7.0 too many connections"};
+	struct stage_message message = stage_simple();
+	struct stage_test test;
+	unsigned refused = 0;
+
+	(void)state;
+	stage_open(&test, "", scripts, 2);
+	hostile_start(&test.hostile);
+	(void)stage_deliver(&test, &message);
+	for (size_t i = 0; i < 30; i++) {
+		struct job *job = stage_job(&test, stage_put(&test, &message));
+
+		job->connections_allowed = 2;
+		stage_push(&test, job);
+	}
+	stage_await(&test, 31);
+	hostile_stop(&test.hostile);
+	for (size_t i = 0; i < 31; i++) {
+		const struct job *job = test.back[i];
+
+		refused += job->delivering;
+		assert_int_equal(job->stage, job->delivering > 0 ? STAGE_BANNER : STAGE_DOT);
+	}
+	assert_true(refused <= 1); /* 0: the others were quicker than the refusal */
+	assert_int_equal(test.hostile.texts_taken, 31 - refused);
+	assert_true(hostile_visits(&test.hostile) <= 2);
 	stage_close(&test);
 }
 
@@ -453,7 +522,7 @@ static void expired_job_is_bounced_without_a_host(void **state)
 	job->expired = true;
 	job->upstream = NULL;
 	job->host = NULL;
-	job->now_unix_ms = 0; /* whatever is due */
+	job->due_unix_ms += 3600000; /* a retry lay ahead; the bounce does not wait for it */
 	stage_push(&test, job);
 	stage_await(&test, 1);
 	assert_int_equal(job->recipient_count, 1);
@@ -461,6 +530,8 @@ static void expired_job_is_bounced_without_a_host(void **state)
 	assert_string_equal(job->status, "4.4.7");
 	assert_non_null(job->bounces);
 	assert_string_equal(job->bounces->envelope->recipients[0].address, "from@example.org");
+	assert_int_equal(job->bounces->envelope->received_unix_ms, job->now_unix_ms);
+	assert_int_equal(job->bounces->envelope->recipients[0].due_unix_ms, job->now_unix_ms);
 	assert_int_equal(hostile_visits(&test.hostile), 0);
 	stage_close(&test);
 }
@@ -540,10 +611,13 @@ int main(void)
 		cmocka_unit_test(jobs_share_a_connection),
 		cmocka_unit_test(next_envelope_follows_behind_the_dot),
 		cmocka_unit_test(what_is_behind_a_lost_dot_is_free),
+		cmocka_unit_test(what_is_behind_a_busy_dot_goes_back),
+		cmocka_unit_test(dripping_reply_is_timed_out),
 		cmocka_unit_test(late_reply_is_nobodys),
 		cmocka_unit_test(busy_host_gets_no_more_attempts),
 		cmocka_unit_test(unreachable_host_is_tried_once_for_all),
 		cmocka_unit_test(no_more_connections_than_allowed),
+		cmocka_unit_test(full_host_delivers_on_what_it_takes),
 		cmocka_unit_test(idle_421_is_not_the_hosts_word),
 		cmocka_unit_test(connection_closed_while_idle_is_replaced),
 		cmocka_unit_test(used_up_connection_is_replaced),
