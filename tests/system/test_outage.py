@@ -1,7 +1,7 @@
 """Upstreams that are away, full, or only half there: for how long, what it costs, and what the sender hears."""
 import email
+import email.policy
 import re
-import socket
 import threading
 import time
 
@@ -72,3 +72,102 @@ def test_an_upstream_that_takes_few_connections_is_used_as_fast_as_it_goes(make_
     assert "event=host_resting" not in relay.log()
     host = relay.api("/v1/hosts")["hosts"][0]
     assert host["connections_allowed"] == 3, host
+
+
+def obey(session):
+    session.greet()
+    while (line := session.line()) is not None:
+        session.answer(line)
+
+
+def test_mail_for_an_upstream_that_was_never_there_bounces_and_the_bounce_waits_for_it(make_relay):
+    port = free_port()
+    relay = make_relay(port, lifetime="5s", upstream="connect_timeout = 2s")
+    with relay.client() as client:
+        client.hello()
+        client.message(TEXT, recipients=("b@example.org", "c@example.org"))
+    relay.wait_log(r"event=bounced .*to=<c@example.org> .*why=expired")
+    with ScriptedUpstream(obey, port) as server:
+        wait_until(lambda: server.messages, what="the bounce")
+        relay.wait_empty()
+    (sender, recipients, text), = server.messages
+    assert sender.startswith("MAIL FROM:<>") and recipients == ["<a@example.com>"]
+    report = email.message_from_bytes(text, policy=email.policy.default)
+    assert report.get_content_type() == "multipart/report" and not report.defects
+    notice, status, headers = report.get_payload()
+    assert "The delivery time expired." in notice.get_content()
+    blocks = status.get_payload()
+    assert [block["Final-Recipient"] for block in blocks[1:]] == ["rfc822; b@example.org", "rfc822; c@example.org"]
+    assert {block["Status"] for block in blocks[1:]} == {"4.4.7"}
+    assert "Subject: test" in headers.get_content()
+    sent = email.utils.parsedate_to_datetime(report["Date"]).timestamp()
+    assert abs(sent - time.time()) < PATIENCE
+
+
+def test_recovery_after_an_outage_begins_with_few_connections(make_relay):
+    port, lock, connects_at_first = free_port(), threading.Lock(), []
+    relay = make_relay(port)
+    with relay.client() as client:
+        client.hello()
+        for _ in range(200):
+            client.message(TEXT)
+    relay.wait_log(r"event=host_resting .*stage=\"connect\"")
+
+    def note_first(session):
+        session.greet()
+        while (line := session.line()) is not None:
+            session.answer(line)
+            with lock:
+                if session.server.messages and not connects_at_first:
+                    connects_at_first.append(session.server.connects)
+
+    with ScriptedUpstream(note_first, port) as server:
+        wait_until(lambda: len(server.messages) == 200, what="all messages")
+        relay.wait_empty()
+    assert connects_at_first[0] == 1
+    assert server.connects <= 20
+
+
+def test_a_name_with_two_addresses_is_reached_on_the_one_that_listens(make_relay):
+    with ScriptedUpstream(obey) as server:
+        relay = make_relay(free_port(), routes='route "*" { upstream = near }',
+                           upstreams=f'upstream near {{ hosts = {{"localhost:{server.port}"}} tls = off }}')
+        with relay.client() as client:
+            client.hello()
+            client.message(TEXT)
+        wait_until(lambda: server.messages, what="the message")
+
+
+def test_a_name_that_does_not_resolve_holds_up_nobody(make_relay):
+    with ScriptedUpstream(obey) as server:
+        hosts = f'"nowhere.invalid:25", "127.0.0.1:{server.port}"'
+        relay = make_relay(free_port(), routes='route "*" { upstream = near }',
+                           upstreams=f"upstream near {{ hosts = {{{hosts}}} tls = off connect_timeout = 5s }}")
+        with relay.client() as client:
+            client.hello()
+            for _ in range(10):
+                client.message(TEXT)
+        wait_until(lambda: len(server.messages) == 10, what="ten messages")
+        relay.wait_empty()
+        assert re.search(r"event=host_resting host=nowhere.invalid:25 .*stage=\"connect\"", relay.log())
+
+
+def test_eight_bit_mail_that_was_held_goes_when_upstream_takes_it(make_relay):
+    offers = ["PIPELINING"]
+
+    def script(session):
+        session.greet(*offers)
+        while (line := session.line()) is not None:
+            session.answer(line)
+
+    with ScriptedUpstream(script) as server:
+        relay = make_relay(server.port, upstream="idle_timeout = 1s")
+        with relay.client() as client:
+            client.hello()
+            client.message(b"Subject: \xc3\xa4\r\n\r\nr\xc3\xb6hre\r\n")
+        relay.wait_log(r"event=held .*8BITMIME")
+        offers.append("8BITMIME")
+        wait_until(lambda: server.sockets[0].fileno() == -1, what="the idle connection's end")
+        relay.command("queue", "release", relay.messages()[0]["id"])
+        wait_until(lambda: server.messages, what="the message")
+    assert "BODY=8BITMIME" in server.messages[0][0] and b"r\xc3\xb6hre" in server.messages[0][2]
