@@ -25,6 +25,12 @@ static bool has_text(const char *text)
 	return text != NULL && text[0] != '\0';
 }
 
+/* What an SMTP server said begins with its code; what does not is our own word. */
+static bool is_reply(const char *text)
+{
+	return strspn(text, "0123456789") == 3 && (text[3] == ' ' || text[3] == '\0');
+}
+
 /* A sender's or recipient's address; it is bytes as the client sent them. */
 static const char *clean_address(const char *address, char *out)
 {
@@ -77,6 +83,8 @@ static const struct advice {
 	{"5.3.4",
 		"The message is too large for the receiving mail system. Send a smaller one, or a "
 		"link to what it holds."},
+	{"5.6.", "The receiving mail system does not take a message of this form. Ask its mail "
+		 "administrators, and quote the reason."},
 	{"5.7.", "The receiving mail system's rules forbid it. Ask its mail administrators, and "
 		 "quote what it said."},
 	{"", "Read what the receiving mail system said. If that does not help, ask its mail "
@@ -157,9 +165,9 @@ static bool append_failure(
 		good = append_wrapped(out, "  ", "The delivery time expired.");
 	if (good && has_text(recipient->reply))
 		good = append_wrapped(out, "  ",
-			       bounce->expired        ? "What was said last:"
-			       : bounce->host != NULL ? "The receiving mail system said:"
-						      : "The reason:") &&
+			       bounce->expired              ? "What was said last:"
+			       : is_reply(recipient->reply) ? "The receiving mail system said:"
+							    : "The reason:") &&
 		       append_wrapped(out, "    ", recipient->reply);
 	return good && bytes_append_text(out, "\r\n") && append_wrapped(out, "  ", advise(status));
 }
@@ -195,12 +203,8 @@ static bool append_remote(const struct bounce *bounce, struct bytes *out)
 /* Only what an SMTP server said is of type smtp (RFC 3464 2.3.6). */
 static bool append_diagnostic(const char *reply, struct bytes *out)
 {
-	bool smtp;
-
-	if (!has_text(reply))
-		return true;
-	smtp = strspn(reply, "0123456789") == 3 && (reply[3] == ' ' || reply[3] == '\0');
-	return bytes_printf(out, "Diagnostic-Code: %s; %s\r\n", smtp ? "smtp" : "X-Sluice", reply);
+	return !has_text(reply) || bytes_printf(out, "Diagnostic-Code: %s; %s\r\n",
+					   is_reply(reply) ? "smtp" : "X-Sluice", reply);
 }
 
 static bool append_recipient(

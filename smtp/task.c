@@ -121,13 +121,26 @@ bool task_begin(struct task *task, struct store_view *view)
 
 /* ---- transactions ---- */
 
+/* Held for whoever can change it; after a whole lifetime of that nobody will, and the sender is told. */
+static void refuse_eightbit(struct task *task)
+{
+	static const char why[] = "the text is 8-bit, and upstream does not offer 8BITMIME";
+	struct job *job = task->job;
+
+	if (job->envelope->stopped_ms >= (uint64_t)job->config->queue_lifetime_ms) {
+		fail_all(task, why, "5.6.3");
+		return;
+	}
+	job->hold_reason = why;
+	task_fail(task, STAGE_EHLO, REPLY_POSITIVE, why, "5.6.3");
+}
+
 static bool is_possible(struct task *task, const struct offer *offer)
 {
 	struct job *job = task->job;
 
 	if ((job->envelope->flags & ENVELOPE_EIGHTBIT) && !offer->eightbitmime) {
-		job->hold_reason = "the text is 8-bit, and upstream does not offer 8BITMIME";
-		task_fail(task, STAGE_EHLO, REPLY_POSITIVE, job->hold_reason, "5.6.3");
+		refuse_eightbit(task);
 		return false;
 	}
 	if (offer->size_said && offer->size_max_bytes > 0 &&

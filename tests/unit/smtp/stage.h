@@ -135,6 +135,7 @@ struct stage_message {
 	const char *text;
 	size_t text_size; /* 0: strlen */
 	uint32_t flags;
+	uint64_t stopped_ms; /* it was held for so long */
 	bool damaged; /* its checksum is wrong */
 };
 
@@ -168,6 +169,7 @@ static inline uint64_t stage_put(struct stage_test *test, const struct stage_mes
 	assert_int_equal(store_begin(test->store, &batch), 0);
 	envelope->id = envelope->body_id = id;
 	envelope->flags = message->flags;
+	envelope->stopped_ms = message->stopped_ms;
 	envelope->received_unix_ms = clock_unix_ms(&clock_system);
 	envelope->lane = LANE_NORMAL;
 	envelope->reverse_path = message->from;

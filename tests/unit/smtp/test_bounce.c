@@ -159,6 +159,8 @@ static void null_sender_goes_to_postmaster(void **state)
 	assert_string_equal(refusal.envelope->recipients[0].address, "postmaster@relay.test");
 	assert_true(refusal.envelope->flags & ENVELOPE_TO_POSTMASTER);
 	assert_has(refusal.text, "To: <postmaster@relay.test>\r\n");
+	assert_has(refusal.text, "the message names no sender who could be told.\r\n");
+	assert_is_mail(refusal.text);
 	end(&refusal);
 }
 
@@ -171,6 +173,7 @@ static void failed_bounce_goes_to_postmaster(void **state)
 	message.flags = ENVELOPE_LOCAL | ENVELOPE_BOUNCE;
 	refuse(&refusal, &message);
 	assert_string_equal(refusal.envelope->recipients[0].address, "postmaster@relay.test");
+	assert_has(refusal.text, "the message was itself a report of undelivered mail,");
 	end(&refusal);
 }
 
