@@ -43,6 +43,13 @@ static inline void stage_done(void *owner, struct job *job)
 	test->back[test->back_count++] = job;
 }
 
+/* Time-outs of an upstream that a test waits for, and of one that has much to do. */
+#define STAGE_HASTY \
+	" connect_timeout = 2s\n command_timeout = 1s\n data_timeout = 1s\n dot_timeout = 1s\n"
+#define STAGE_PATIENT                                                                          \
+	" connect_timeout = 30s\n command_timeout = 30s\n data_timeout = 30s\n dot_timeout = " \
+	"30s\n"
+
 static inline void stage_write_config(struct stage_test *test, const char *options)
 {
 	char path[128];
@@ -56,12 +63,10 @@ static inline void stage_write_config(struct stage_test *test, const char *optio
 		"data_dir = %s/data\n"
 		"postmaster = postmaster@relay.test\n"
 		"listen in { address = {\"127.0.0.1:2525\"} networks = {\"127.0.0.0/8\"} }\n"
-		"upstream campus {\n hosts = {\"127.0.0.1:%u\"}\n"
-		" connect_timeout = 2s\n command_timeout = 1s\n data_timeout = 1s\n dot_timeout = "
-		"1s\n"
-		"%s\n}\n"
+		"upstream campus {\n hosts = {\"127.0.0.1:%u\"}\n%s%s\n}\n"
 		"route \"*\" { upstream = campus }\n",
-		test->folder, test->hostile.port, options);
+		test->folder, test->hostile.port,
+		strstr(options, "dot_timeout") != NULL ? "" : STAGE_HASTY, options);
 	assert_int_equal(fclose(file), 0);
 }
 

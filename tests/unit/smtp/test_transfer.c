@@ -21,7 +21,7 @@ static void check_text(const void *text, size_t size, uint32_t flags, const char
 		message.text = text;
 		message.text_size = size;
 		message.flags = flags;
-		stage_open(&test, "", &hellos[i], 1);
+		stage_open(&test, STAGE_PATIENT, &hellos[i], 1);
 		hostile_start(&test.hostile);
 		job = stage_deliver(&test, &message);
 		assert_int_equal(job->stage, STAGE_DOT);
