@@ -198,7 +198,7 @@ postmaster = postmaster@relay.example
 workers = {option("workers", 2)}
 {option("top", "")}
 queue {{
-  max_size = {option("max_size", "256MB")}
+  max_size = {option("max_size", "1GB")}
   lifetime = {option("lifetime", "5d")}
 }}
 listen door {{
