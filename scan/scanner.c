@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "core/log.h"
 #include "core/metrics.h"
@@ -16,6 +18,7 @@
 #include "scan/scan.h"
 #include "scan/verdict.h"
 
+#define SCANNER_NICE   5
 #define REASON_DAMAGED "its text is damaged in the store"
 
 /* In the order in which they are asked. */
@@ -160,6 +163,8 @@ static void *run(void *argument)
 	struct scanner_thread *thread = argument;
 	struct scanner *scanner = thread->scanner;
 
+	/* where the processors are short, intake comes first: a client waits for its 250, nobody waits for a scan */
+	setpriority(PRIO_PROCESS, (id_t)gettid(), SCANNER_NICE);
 	for (;;) {
 		struct scan_job *job;
 

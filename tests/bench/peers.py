@@ -253,7 +253,7 @@ postlog unix-dgram n - n - 1 postlogd
         return sum(len(files) for name in ("incoming", "active", "deferred") for _, _, files in os.walk(self.queue / name))
 
     def settings(self):
-        return "defaults but: name lookups off, no limit per client; for intake no queue manager runs; one fsync a message"
+        return "defaults but: name lookups off, no limit on a client's connections; one fsync a message"
 
     def stop(self):
         if self.process and self.process.poll() is None:
