@@ -104,3 +104,18 @@ uint64_t metric_value(enum metric metric)
 {
 	return atomic_load_explicit(&values[metric].value, memory_order_relaxed);
 }
+
+static _Atomic uint64_t quirks[METRIC_QUIRK_MAX];
+
+void metric_add_quirk(unsigned number, uint64_t by)
+{
+	if (number < METRIC_QUIRK_MAX)
+		atomic_fetch_add_explicit(&quirks[number], by, memory_order_relaxed);
+}
+
+uint64_t metric_quirk(unsigned number)
+{
+	return number < METRIC_QUIRK_MAX
+		       ? atomic_load_explicit(&quirks[number], memory_order_relaxed)
+		       : 0;
+}

@@ -63,4 +63,10 @@ void metric_set(enum metric metric, uint64_t value);
 void metric_subtract(enum metric metric, uint64_t by); /* gauges */
 uint64_t metric_value(enum metric metric);
 
+/* ---- one counter for each number of a table that core/ does not know: sluice_quirks_total{quirk="Q-33"} ---- */
+
+#define METRIC_QUIRK_MAX 128
+void metric_add_quirk(unsigned number, uint64_t by);
+uint64_t metric_quirk(unsigned number);
+
 #endif

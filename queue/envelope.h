@@ -90,6 +90,12 @@ enum envelope_flag {
 	ENVELOPE_TO_POSTMASTER = 1 << 5, /* a notice to postmaster: held when it fails */
 	ENVELOPE_LONG_LINES = 1 << 6, /* a line over 998 bytes */
 	ENVELOPE_SEEN_EXPIRED = 1 << 7, /* seen past its lifetime once (F-18) */
+	ENVELOPE_SMTPUTF8 = 1 << 8, /* MAIL said SMTPUTF8 (RFC 6531) */
+	ENVELOPE_SIGNED = 1 << 9, /* DKIM or multipart/signed: its bytes stay as they are */
+	ENVELOPE_PARTIAL =
+		1 << 10, /* the final dot never came: held, and deleted when the hold ends */
+	ENVELOPE_HEADER_EIGHTBIT = 1 << 11, /* raw 8-bit in its header, in what is read */
+	ENVELOPE_ADDRESS_EIGHTBIT = 1 << 12, /* in an address there: only SMTPUTF8 carries it */
 };
 
 struct envelope {
@@ -113,6 +119,8 @@ struct envelope {
 	const char *account; /* or NULL */
 	const char *grant; /* or NULL */
 	const char *quirks; /* "Q-33 Q-61", or NULL */
+	const void *plan; /* how the text is repaired, encoded (plan.h); NULL: it is not */
+	size_t plan_size;
 	struct recipient *recipients;
 	size_t recipient_count;
 	struct attempt *history; /* envelope_note's; NULL or ENVELOPE_HISTORY_MAX long */

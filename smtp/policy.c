@@ -27,11 +27,13 @@ static const struct policy policies[] = {
 		.answers = {STANDARD_ANSWERS},
 		.command_line_bytes = 2048,
 		.crlf_only = true,
+		.repairs = REPAIR_LINES,
 	},
 	[PROFILE_SUBMISSION] = {
 		.answers = {STANDARD_ANSWERS},
 		.command_line_bytes = 2048,
 		.crlf_only = true,
+		.repairs = REPAIR_LINES | REPAIR_MISSING,
 	},
 	[PROFILE_FRAGILE] = {
 		.answers = {
@@ -49,6 +51,8 @@ static const struct policy policies[] = {
 		},
 		.command_line_bytes = 2048,
 		.crlf_only = true,
+		.lenient = true,
+		.repairs = REPAIR_LINES | REPAIR_MISSING | REPAIR_CONTENT,
 		.recipients_floor = 1000,
 	},
 };

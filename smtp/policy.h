@@ -15,6 +15,7 @@
 #include <stddef.h>
 
 #include "core/config.h"
+#include "queue/inspection.h"
 
 enum trouble {
 	TROUBLE_NONE,
@@ -50,6 +51,8 @@ struct policy {
 	struct trouble_answer answers[TROUBLE_COUNT];
 	size_t command_line_bytes; /* RFC 5321 4.5.3.1.4: 512, and what extensions add; generous */
 	bool crlf_only; /* a command that ends in a lone LF is refused */
+	bool lenient; /* what quirk.h lists is taken, noted and repaired */
+	unsigned repairs; /* of the text: enum inspection_repair */
 	unsigned
 		recipients_floor; /* so many recipients are taken even where the listener says fewer */
 };

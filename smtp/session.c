@@ -96,6 +96,7 @@ bool session_hold(struct session *session, enum trouble trouble)
 void session_reset(struct session *session)
 {
 	transaction_close(&session->transaction);
+	session->message_quirks = (struct quirk_set){{0, 0}};
 	session->hold_end_mono_ms = 0;
 	if (session->state != SESSION_NEW && session->state < SESSION_CLOSING)
 		session_move(session, SESSION_READY);
@@ -362,6 +363,9 @@ static struct session *make_session(struct session_shared *shared, struct config
 	session->listener = listener;
 	session->policy = policy_of(listener->profile);
 	session->may_relay = may_relay(listener, &accepted->peer);
+	session->device = device_at(0);
+	session->domain = config->hostname;
+	session->charset = "windows-1252";
 	session->ticket = accepted->ticket;
 	snprintf(session->client, sizeof(session->client), "%.63s",
 		address_format_host(&accepted->peer, host));

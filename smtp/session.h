@@ -37,8 +37,10 @@
 #include "core/mailbox.h"
 #include "queue/id.h"
 #include "queue/intake.h"
+#include "queue/quirk.h"
 #include "smtp/channel.h"
 #include "smtp/command.h"
+#include "smtp/device.h"
 #include "smtp/policy.h"
 #include "smtp/transaction.h"
 
@@ -79,6 +81,12 @@ struct session {
 	struct config *config;
 	const struct config_listener *listener;
 	const struct policy *policy;
+	const struct device *device; /* the client's profile */
+	const char *domain; /* what an address without one gets; the configuration's */
+	const char *
+		charset; /* what its 8-bit text is taken for, where it does not say; the configuration's */
+	struct quirk_set quirks; /* of the connection so far */
+	struct quirk_set message_quirks; /* of the transaction */
 	enum session_state state;
 	bool esmtp;
 	bool may_relay;
@@ -130,6 +138,12 @@ void session_reply(struct session *session, const char *format, ...)
 /* A 5xx to a command that the client got wrong or may not give: counted; too many end the session. */
 void session_reject(struct session *session, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+/*
+ * Notes what the client got wrong (quirk.h), once a connection or a message: what is wrong with the greeting belongs to all
+ * messages of the connection. `example` is the client's bytes, for the ledger; NULL: none.
+ */
+void session_quirk(
+	struct session *session, enum quirk quirk, const void *example, size_t example_size);
 /* What the profile does about it (policy.h). */
 void session_trouble(struct session *session, enum trouble trouble);
 

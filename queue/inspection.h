@@ -1,0 +1,81 @@
+/*
+ * inspection.h: looks at a message's text while it arrives, and says at its end what is wrong with it and how it is
+ * repaired: quirks and a plan. RFC 5322, 2045, 2046, 2047.
+ *
+ *   1. inspection_open with what is known before the text. inspection_take gets the text as it is stored, behind our
+ *      Received field, in any portions; it is read once, and nothing of the body is kept.
+ *   2. Header fields are looked at one by one (queue/field.h); one longer than FIELD_BYTES_MAX is only folded.
+ *   3. The MIME structure is followed (queue/mime.h): for each part its encoding, charset, whether it has 8-bit bytes, NULs
+ *      or lines over 998 bytes.
+ *   4. inspection_end adds what is missing and sorts the plan. No finding: no edit, and the text goes on byte for byte.
+ * A text with a DKIM-Signature, or multipart/signed at its top, is `is_signed`: its plan is empty but for NULs.
+ *
+ * What may be repaired is the profile's affair (`repairs`); facts (8-bit, long lines) are found for all, and the edits for an
+ * upstream without 8BITMIME are planned for all.
+ *
+ * Threads: the worker's. Owner: inspection_close. Cost: each byte is looked at by memchr for LF, and 8 at a time for the
+ * eighth bit; about 1 KiB a message.
+ * Limits: MIME nesting and number of parts as mime.h; beyond them, or where the plan would be over PLAN_BYTES_MAX, the body
+ * is treated as one. No input makes it fail but a lack of memory.
+ */
+#ifndef SLUICE_QUEUE_INSPECTION_H
+#define SLUICE_QUEUE_INSPECTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "queue/plan.h"
+#include "queue/quirk.h"
+
+enum inspection_repair {
+	REPAIR_LINES = 1 << 0, /* over-long lines; header lines folded */
+	REPAIR_MISSING = 1 << 1, /* Date, Message-ID, From are added */
+	REPAIR_CONTENT = 1 << 2, /* all the rest: what only a fragile client gets wrong */
+};
+
+struct inspection_terms {
+	uint64_t
+		base; /* the offset of the text's first byte in what is stored: the size of our trace */
+	unsigned repairs; /* enum inspection_repair */
+	bool smtputf8; /* MAIL said SMTPUTF8: raw UTF-8 in header fields is well-formed (RFC 6532) */
+	const char *
+		charset; /* what 8-bit text that is not UTF-8 is taken for; lives as long as the inspection */
+};
+
+/* What is known at the end; for what is added. */
+struct inspection_source {
+	const char *reverse_path; /* "" is the null one */
+	const char *hostname; /* ours: for Message-ID, and From where there is no reverse-path */
+	const char *domain; /* what an address without one gets */
+	uint64_t id;
+	uint64_t now_unix_ms;
+};
+
+struct inspection_result {
+	struct quirk_set quirks;
+	struct plan plan; /* the caller's to plan_fini */
+	bool is_signed;
+	bool header_eightbit; /* raw 8-bit in a header field, that no edit always takes away */
+	bool header_address_eightbit; /* in an address there: no encoding carries it (5.6.7) */
+	bool sevenbit_possible; /* with the PLAN_SEVENBIT edits the text is 7-bit */
+	bool is_empty; /* not a byte of it */
+	bool is_auto_submitted; /* Auto-Submitted: not "no" (RFC 3834) */
+	uint64_t content_hash; /* of all the client's text: XXH3-64 */
+	uint64_t message_id_hash; /* of the Message-ID's value; 0: none */
+	uint64_t message_id_at,
+		message_id_size; /* the whole field, for one that is to be replaced */
+};
+
+struct inspection;
+
+struct inspection *inspection_open(const struct inspection_terms *terms); /* NULL without memory */
+void inspection_close(struct inspection **inspection);
+
+/* False without memory: nothing more is to be given. It is a text sink (smtp/dotstream.h). */
+bool inspection_take(void *inspection, const void *bytes, size_t size)
+	__attribute__((warn_unused_result));
+bool inspection_end(struct inspection *inspection, const struct inspection_source *source,
+	struct inspection_result *out) __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,25 @@
+/* notice.c: what a session notes of its client: quirks. */
+#include "core/metrics.h"
+#include "smtp/session.h"
+
+static bool is_of_connection(enum quirk quirk)
+{
+	const struct quirk_row *row = quirk_row(quirk);
+
+	return row != NULL &&
+	       (row->place == QUIRK_AT_CONNECTION || row->place == QUIRK_AT_GREETING);
+}
+
+void session_quirk(
+	struct session *session, enum quirk quirk, const void *example, size_t example_size)
+{
+	struct quirk_set *set =
+		is_of_connection(quirk) ? &session->quirks : &session->message_quirks;
+
+	(void)example;
+	(void)example_size;
+	if (quirk_set_has(set, quirk))
+		return;
+	quirk_set_add(set, quirk);
+	metric_add_quirk(quirk, 1);
+}
