@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "smtp/ascii.h"
+#include "core/ascii.h"
 
 /*
  * One call's way through its input. Bytes from `run` to `at` go to the sink as they are; they are only handed over when

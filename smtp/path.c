@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "smtp/ascii.h"
+#include "core/ascii.h"
 
 /* What is left to read of a path. */
 struct cursor {

@@ -4,9 +4,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "core/ascii.h"
 #include "core/clock.h"
 #include "queue/id.h"
-#include "smtp/ascii.h"
 
 #define HELO_BYTES 255
 

@@ -1,6 +1,6 @@
 #include "smtp/verb.h"
 
-#include "smtp/ascii.h"
+#include "core/ascii.h"
 
 enum argument_rule { ARGUMENT_NONE, ARGUMENT_ANY, ARGUMENT_NEEDED };
 

@@ -1,6 +1,6 @@
 /* verb_mail.c: MAIL FROM: the reverse-path and its parameters. RFC 5321 4.1.1.2, RFC 1870 (SIZE), RFC 6152 (BODY). */
+#include "core/ascii.h"
 #include "queue/writer.h"
-#include "smtp/ascii.h"
 #include "smtp/deadline.h"
 #include "smtp/verb.h"
 

@@ -1,5 +1,5 @@
 /* verb_rcpt.c: RCPT TO: who may relay, and where each recipient goes. RFC 5321 4.1.1.3, 3.6. */
-#include "smtp/ascii.h"
+#include "core/ascii.h"
 #include "smtp/route.h"
 #include "smtp/verb.h"
 

@@ -1,8 +1,8 @@
 /*
  * ascii.h: letters and digits of ASCII, without a locale: mail is bytes.
  */
-#ifndef SLUICE_SMTP_ASCII_H
-#define SLUICE_SMTP_ASCII_H
+#ifndef SLUICE_CORE_ASCII_H
+#define SLUICE_CORE_ASCII_H
 
 #include <stdbool.h>
 #include <stddef.h>
