@@ -53,7 +53,8 @@ struct field_terms {
  * appended to `out` and 1 is returned; 0: leave it as it is.
  *   UNSTRUCTURED  raw 8-bit → encoded-words (Q-75)
  *   ADDRESSES     display names raw 8-bit → encoded-words in phrases (Q-75); addresses without a domain → one (Q-39's domain)
- *   FROM          as ADDRESSES (Q-74)
+ *   FROM          as ADDRESSES (Q-74); without any address in it → 1 with an empty value: it cannot be used, and the caller
+ *                 writes one from the reverse-path and keeps this one, repaired as UNSTRUCTURED, under another name
  *   MESSAGE_ID    without "<>", with blanks, 8-bit or more than one → 1 with an empty value: it cannot be used (Q-72)
  *   DATE          cannot be parsed, or before 2001 or after `now` plus a week → 1 with an empty value (Q-73)
  *   CONTENT_*     raw 8-bit parameters → RFC 2231; `charset=` that is empty → left out (Q-88)
