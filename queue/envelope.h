@@ -96,6 +96,7 @@ enum envelope_flag {
 		1 << 10, /* the final dot never came: held, and deleted when the hold ends */
 	ENVELOPE_HEADER_EIGHTBIT = 1 << 11, /* raw 8-bit in its header, in what is read */
 	ENVELOPE_ADDRESS_EIGHTBIT = 1 << 12, /* in an address there: only SMTPUTF8 carries it */
+	ENVELOPE_SEVENBIT_POSSIBLE = 1 << 13, /* its plan can make it 7-bit (PLAN_SEVENBIT) */
 };
 
 struct envelope {

@@ -7,6 +7,9 @@
  * A number is big-endian without leading zero bytes, and left out when it is 0. A text that is NULL is left out. A
  * recipient or a line of history is a field that holds fields. The tables below say which field is which member; a
  * field number is never given to something else.
+ *
+ * Version 2 has a plan. It must not be dropped by one that does not know it, or the text would go out unrepaired; a record
+ * without one is of version 1.
  */
 #include "queue/envelope.h"
 
@@ -16,24 +19,37 @@
 
 #include "queue/envelope_arena.h"
 
-#define RECORD_VERSION     1
-#define RECORD_HEAD_BYTES  5
-#define NESTED_LENGTH_MAX  ((1u << 21) - 1)
-#define NESTED_LENGTH_SIZE 3
+#define RECORD_VERSION      1
+#define RECORD_VERSION_PLAN 2
+#define RECORD_HEAD_BYTES   5
+#define NESTED_LENGTH_MAX   ((1u << 21) - 1)
+#define NESTED_LENGTH_SIZE  3
 
-struct field {
-	bool is_text;
-	uint8_t width; /* 0: not a member of this struct */
-	uint16_t offset;
+enum field_kind {
+	FIELD_NONE, /* not a member of this struct */
+	FIELD_NUMBER,
+	FIELD_TEXT,
+	FIELD_BYTES,
 };
 
-#define NUMBER(type, member)                                                             \
-	{                                                                                \
-		false, sizeof(((struct type *)0)->member), offsetof(struct type, member) \
+struct field {
+	enum field_kind kind;
+	uint8_t width; /* of a number */
+	uint16_t offset;
+	uint16_t size_offset; /* of bytes: the size_t beside their pointer */
+};
+
+#define NUMBER(type, member)                                                                       \
+	{                                                                                          \
+		FIELD_NUMBER, sizeof(((struct type *)0)->member), offsetof(struct type, member), 0 \
 	}
-#define TEXT(type, member)                                          \
-	{                                                           \
-		true, sizeof(char *), offsetof(struct type, member) \
+#define TEXT(type, member)                                      \
+	{                                                       \
+		FIELD_TEXT, 0, offsetof(struct type, member), 0 \
+	}
+#define BYTES(type, member, size_member)                                                          \
+	{                                                                                         \
+		FIELD_BYTES, 0, offsetof(struct type, member), offsetof(struct type, size_member) \
 	}
 
 #define FIELD_RECIPIENT 19
@@ -58,6 +74,7 @@ static const struct field envelope_fields[] = {
 	[16] = TEXT(envelope, account),
 	[17] = TEXT(envelope, grant),
 	[18] = TEXT(envelope, quirks),
+	[21] = BYTES(envelope, plan, plan_size),
 };
 
 static const struct field recipient_fields[] = {
@@ -141,26 +158,41 @@ static bool put_number(struct bytes *out, unsigned number, uint64_t value)
 	return put_head(out, number, size) && bytes_append(out, digits, size);
 }
 
+static const void *read_pointer(const void *from, const struct field *field)
+{
+	return *(const void *const *)(const void *)((const char *)from + field->offset);
+}
+
+static bool put_member(
+	struct bytes *out, unsigned number, const struct field *field, const void *from)
+{
+	const void *bytes;
+	size_t size;
+
+	switch (field->kind) {
+	case FIELD_NUMBER:
+		return put_number(
+			out, number, read_member((const char *)from + field->offset, field->width));
+	case FIELD_TEXT:
+		bytes = read_pointer(from, field);
+		size = bytes != NULL ? strlen(bytes) : 0;
+		break;
+	case FIELD_BYTES:
+		size = *(const size_t *)(const void *)((const char *)from + field->size_offset);
+		bytes = size > 0 ? read_pointer(from, field) : NULL;
+		break;
+	default:
+		return true;
+	}
+	return bytes == NULL || (put_head(out, number, size) && bytes_append(out, bytes, size));
+}
+
 static bool put_members(struct bytes *out, const struct layout *layout, const void *from)
 {
-	const struct field *field;
-	const char *text;
-	unsigned number;
 	bool done = true;
 
-	for (number = 1; number < layout->count && done; number++) {
-		field = &layout->fields[number];
-		if (field->is_text) {
-			text = *(const char *const *)(const void *)((const char *)from +
-								    field->offset);
-			if (text != NULL)
-				done = put_head(out, number, strlen(text)) &&
-				       bytes_append_text(out, text);
-		} else {
-			done = put_number(out, number,
-				read_member((const char *)from + field->offset, field->width));
-		}
-	}
+	for (unsigned number = 1; number < layout->count && done; number++)
+		done = put_member(out, number, &layout->fields[number], from);
 	return done;
 }
 
@@ -182,13 +214,13 @@ static bool put_nested(
 	return true;
 }
 
-static void seal(uint64_t id, uint8_t *record, size_t size)
+static void seal(uint64_t id, uint8_t version, uint8_t *record, size_t size)
 {
 	uint64_t sum =
 		XXH3_64bits_withSeed(record + RECORD_HEAD_BYTES, size - RECORD_HEAD_BYTES, id);
 	size_t i;
 
-	record[0] = RECORD_VERSION;
+	record[0] = version;
 	for (i = 0; i < 4; i++)
 		record[1 + i] = (uint8_t)(sum >> (24 - 8 * i));
 }
@@ -210,7 +242,8 @@ bool envelope_encode(const struct envelope *envelope, struct bytes *out)
 		out->size = start;
 		return false;
 	}
-	seal(envelope->id, out->data + start, out->size - start);
+	seal(envelope->id, envelope->plan_size > 0 ? RECORD_VERSION_PLAN : RECORD_VERSION,
+		out->data + start, out->size - start);
 	return true;
 }
 
@@ -274,10 +307,10 @@ static int take_member(struct envelope *envelope, const struct layout *layout, u
 	const struct field *field;
 	const char *text;
 
-	if (number >= layout->count || layout->fields[number].width == 0)
+	if (number >= layout->count || layout->fields[number].kind == FIELD_NONE)
 		return 0; /* a later version's */
 	field = &layout->fields[number];
-	if (!field->is_text)
+	if (field->kind == FIELD_NUMBER)
 		return write_number(value, (char *)to + field->offset, field->width) == 0
 			       ? 0
 			       : -EBADMSG;
@@ -285,6 +318,9 @@ static int take_member(struct envelope *envelope, const struct layout *layout, u
 	if (text == NULL)
 		return -ENOMEM;
 	*(const char **)(void *)((char *)to + field->offset) = text;
+	if (field->kind == FIELD_BYTES)
+		*(size_t *)(void *)((char *)to + field->size_offset) =
+			(size_t)(value.end - value.at);
 	return 0;
 }
 
@@ -347,7 +383,7 @@ static bool is_whole(uint64_t id, const uint8_t *record, size_t size)
 {
 	uint64_t sum;
 
-	if (size < RECORD_HEAD_BYTES || record[0] == 0 || record[0] > RECORD_VERSION)
+	if (size < RECORD_HEAD_BYTES || record[0] == 0 || record[0] > RECORD_VERSION_PLAN)
 		return false;
 	sum = XXH3_64bits_withSeed(record + RECORD_HEAD_BYTES, size - RECORD_HEAD_BYTES, id);
 	return record[1] == (uint8_t)(sum >> 24) && record[2] == (uint8_t)(sum >> 16) &&

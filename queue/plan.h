@@ -6,7 +6,8 @@
  * through. A plan travels in the envelope's record as bytes (plan_encode).
  *
  * Offsets count from the first byte of the stored text, trace included. Edits stand in order of `at`, those of one offset
- * in the order in which they were added; ranges of edits that apply together do not overlap.
+ * in the order in which they were added; ranges of edits that apply together do not overlap. An insertion (a PLAN_REPLACE of
+ * an empty range) may stand at a range's start, before or behind what becomes of it, by that order.
  *
  * Some edits apply only when the text goes to an upstream without 8BITMIME (RFC 6152 3): whoever reads for one says so,
  * all others read without.
@@ -51,12 +52,14 @@ struct plan_edit {
 	enum plan_act act;
 	enum plan_when when;
 	uint32_t text_at, text_size; /* PLAN_REPLACE's text: a part of plan.text */
+	uint32_t order; /* how many were added before it */
 };
 
 struct plan {
 	struct plan_edit *edits;
 	size_t count, room;
 	struct bytes text;
+	size_t encoded_bound; /* what its edits take encoded, at most */
 };
 
 void plan_fini(struct plan *plan);
@@ -66,9 +69,13 @@ bool plan_add(struct plan *plan, enum plan_act act, enum plan_when when, uint64_
 	const void *text, size_t text_size) __attribute__((warn_unused_result));
 void plan_sort(struct plan *plan);
 
+/* Only the first `count` that were added; before plan_sort. */
+void plan_keep(struct plan *plan, size_t count);
+
 /* Appends the plan, sorted, as bytes. */
 bool plan_encode(const struct plan *plan, struct bytes *out) __attribute__((warn_unused_result));
-/* 0, -EBADMSG, -ENOMEM. Checks all that reading relies on: order, overlaps, that no range ends behind `text_bytes`. */
+/* 0, -EBADMSG, -ENOMEM (`out` is then empty). Checks all that reading relies on: order, overlaps, that no range ends behind
+ * `text_bytes`. */
 int plan_decode(const void *encoded, size_t size, uint64_t text_bytes, struct plan *out);
 
 #endif

@@ -270,15 +270,39 @@ static void newer_version_is_refused(void **state)
 
 	(void)state;
 	assert_true(envelope_encode(envelope, &record));
-	record.data[0]++;
+	record.data[0] = 3;
 	assert_int_equal(envelope_decode(ID, record.data, record.size, &again), -EBADMSG);
 	bytes_fini(&record);
 	envelope_close(&envelope);
 }
 
+/* One that does not know plans must not send a text that needs one; all else it may read as ever. */
+static void only_a_record_with_a_plan_has_the_version_that_knows_them(void **state)
+{
+	static const uint8_t plan[] = {1, 0, 0, 0xff, 0};
+	struct envelope *envelope = make_full(), *again = NULL;
+	struct bytes record = {0};
+
+	(void)state;
+	assert_true(envelope_encode(envelope, &record));
+	assert_int_equal(record.data[0], 1);
+	bytes_clear(&record);
+	envelope->plan = plan;
+	envelope->plan_size = sizeof(plan);
+	assert_true(envelope_encode(envelope, &record));
+	assert_int_equal(record.data[0], 2);
+	assert_int_equal(envelope_decode(ID, record.data, record.size, &again), 0);
+	assert_same(envelope, again);
+	assert_int_equal(again->plan_size, sizeof(plan));
+	assert_memory_equal(again->plan, plan, sizeof(plan));
+	bytes_fini(&record);
+	envelope_close(&envelope);
+	envelope_close(&again);
+}
+
 static void fields_of_a_later_version_are_passed_over(void **state)
 {
-	static const uint8_t later[] = {200, 3, 'n', 'e', 'w', 21, 0};
+	static const uint8_t later[] = {200, 3, 'n', 'e', 'w', 22, 0};
 	struct envelope *envelope = make_full(), *again = NULL;
 	struct bytes record = {0};
 
@@ -439,6 +463,7 @@ int main(void)
 		cmocka_unit_test(any_changed_byte_is_damage),
 		cmocka_unit_test(record_under_another_id_is_damaged),
 		cmocka_unit_test(newer_version_is_refused),
+		cmocka_unit_test(only_a_record_with_a_plan_has_the_version_that_knows_them),
 		cmocka_unit_test(fields_of_a_later_version_are_passed_over),
 		cmocka_unit_test(number_too_wide_for_its_member_is_damage),
 		cmocka_unit_test(state_that_does_not_exist_is_damage),
