@@ -23,3 +23,10 @@ void session_quirk(
 	quirk_set_add(set, quirk);
 	metric_add_quirk(quirk, 1);
 }
+
+/* What was found in a message's text, all at once. */
+void session_quirks(struct session *session, const struct quirk_set *found)
+{
+	for (unsigned quirk = 0; (quirk = quirk_set_next(found, quirk)) != 0;)
+		session_quirk(session, quirk, NULL, 0);
+}

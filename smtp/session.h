@@ -144,6 +144,8 @@ void session_reject(struct session *session, const char *format, ...)
  */
 void session_quirk(
 	struct session *session, enum quirk quirk, const void *example, size_t example_size);
+/* The same for all of a set. */
+void session_quirks(struct session *session, const struct quirk_set *found);
 /* What the profile does about it (policy.h). */
 void session_trouble(struct session *session, enum trouble trouble);
 

@@ -34,7 +34,7 @@ static void clean_helo(const char *helo, const char *peer, char *out)
 {
 	size_t size = 0;
 
-	for (; helo[size] != '\0' && size < HELO_BYTES; size++)
+	for (; helo != NULL && helo[size] != '\0' && size < HELO_BYTES; size++)
 		out[size] = '-';
 	out[size] = '\0';
 	for (size_t i = 0; i < size; i++)

@@ -18,7 +18,7 @@
 #include "core/address.h"
 
 struct trace {
-	const char *helo;
+	const char *helo; /* NULL: none was said, and the peer's address stands for it */
 	bool esmtp;
 	const struct address *peer;
 	const char *hostname; /* ours */

@@ -21,6 +21,8 @@ void transaction_close(struct transaction **transaction)
 	if (transaction == NULL || *transaction == NULL)
 		return;
 	bytes_fini(&(*transaction)->recipients);
+	inspection_close(&(*transaction)->inspection);
+	plan_fini(&(*transaction)->findings.plan);
 	handoff_fini(&(*transaction)->handoff);
 	free(*transaction);
 	*transaction = NULL;
@@ -70,9 +72,24 @@ static bool set_recipients(struct envelope *envelope, const struct transaction *
 	return true;
 }
 
+bool transaction_take(void *owner, const void *bytes, size_t size)
+{
+	struct transaction *transaction = owner;
+
+	return handoff_take(&transaction->handoff, bytes, size) &&
+	       inspection_take(transaction->inspection, bytes, size);
+}
+
+bool transaction_inspect(struct transaction *transaction, const struct inspection_source *source)
+{
+	plan_fini(&transaction->findings.plan);
+	return inspection_end(transaction->inspection, source, &transaction->findings);
+}
+
 static uint32_t find_flags(const struct transaction *transaction)
 {
 	const struct dotstream *text = &transaction->dotstream;
+	const struct inspection_result *found = &transaction->findings;
 	uint32_t flags = 0;
 
 	if (text->has_eightbit)
@@ -83,7 +100,41 @@ static uint32_t find_flags(const struct transaction *transaction)
 		flags |= ENVELOPE_LONG_LINES;
 	if (transaction->body_8bitmime)
 		flags |= ENVELOPE_BODY_8BITMIME;
+	if (transaction->smtputf8)
+		flags |= ENVELOPE_SMTPUTF8;
+	if (found->is_signed)
+		flags |= ENVELOPE_SIGNED;
+	if (found->header_eightbit)
+		flags |= ENVELOPE_HEADER_EIGHTBIT;
+	if (found->header_address_eightbit)
+		flags |= ENVELOPE_ADDRESS_EIGHTBIT;
 	return flags;
+}
+
+/* False without memory. An empty plan is none. */
+static bool set_plan(struct envelope *envelope, const struct plan *plan)
+{
+	struct bytes encoded = {0};
+	bool done = true;
+
+	if (plan->count == 0)
+		return true;
+	if (plan_encode(plan, &encoded))
+		envelope->plan = envelope_text_sized(envelope, encoded.data, encoded.size);
+	done = envelope->plan != NULL;
+	envelope->plan_size = encoded.size;
+	bytes_fini(&encoded);
+	return done;
+}
+
+static bool set_quirks(struct envelope *envelope, const struct quirk_set *quirks)
+{
+	char text[QUIRK_TEXT_SIZE];
+
+	if (quirk_set_is_empty(quirks))
+		return true;
+	envelope->quirks = envelope_text(envelope, quirk_set_format(quirks, text));
+	return envelope->quirks != NULL;
 }
 
 struct envelope *transaction_envelope(
@@ -105,10 +156,12 @@ struct envelope *transaction_envelope(
 	envelope->bucket = schedule_bucket(NULL, client->address);
 	envelope->reverse_path = envelope_text(envelope, transaction->reverse_path);
 	envelope->client = envelope_text(envelope, client->address);
-	envelope->helo = envelope_text(envelope, client->helo);
+	envelope->helo = envelope_text(envelope, client->helo != NULL ? client->helo : "");
 	envelope->listener = envelope_text(envelope, client->listener);
 	if (envelope->reverse_path == NULL || envelope->client == NULL || envelope->helo == NULL ||
-		envelope->listener == NULL || !set_recipients(envelope, transaction))
+		envelope->listener == NULL || !set_recipients(envelope, transaction) ||
+		!set_plan(envelope, &transaction->findings.plan) ||
+		!set_quirks(envelope, client->quirks))
 		envelope_close(&envelope);
 	return envelope;
 }

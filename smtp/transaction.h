@@ -1,6 +1,9 @@
 /*
  * transaction.h: what a client has said of one message: from MAIL on until it is stored or given up.
  *
+ * Its text goes run by run to the hand-off and to the inspection (transaction_take, the dot stream's sink); what the inspection
+ * found goes into the envelope.
+ *
  * Owner: its session; transaction_close frees it, which must not be while the hand-off has a request under way.
  * Limits: recipients as the policy says; an address at most PATH_BYTES.
  */
@@ -13,6 +16,7 @@
 
 #include "core/bytes.h"
 #include "queue/envelope.h"
+#include "queue/inspection.h"
 #include "smtp/dotstream.h"
 #include "smtp/handoff.h"
 #include "smtp/path.h"
@@ -21,10 +25,14 @@
 struct transaction {
 	char reverse_path[PATH_BYTES];
 	bool body_8bitmime;
+	bool smtputf8; /* MAIL said SMTPUTF8 */
+	uint64_t declared_bytes; /* MAIL's SIZE=; 0: not said */
 	struct bytes recipients; /* each: upstream number (2 bytes), address, NUL */
 	size_t recipient_count;
 	struct dotstream dotstream;
 	struct handoff handoff;
+	struct inspection *inspection; /* NULL: there is no text yet */
+	struct inspection_result findings; /* of the whole text, once transaction_inspect has run */
 	enum trouble refusal; /* why it will be refused behind its dot; TROUBLE_NONE: it will not */
 };
 
@@ -39,12 +47,21 @@ bool transaction_add(struct transaction *transaction, const struct path *forward
 const char *transaction_only_recipient(const struct transaction *transaction);
 const char *transaction_first_recipient(const struct transaction *transaction);
 
+/* One run of canonical text; false without memory. */
+bool transaction_take(void *transaction, const void *bytes, size_t size)
+	__attribute__((warn_unused_result));
+/* Behind the final dot: fills `findings`. False without memory. */
+bool transaction_inspect(struct transaction *transaction, const struct inspection_source *source)
+	__attribute__((warn_unused_result));
+
 /* Who hands over, for the envelope. */
 struct transaction_client {
 	const char *address;
-	const char *helo;
+	const char *helo; /* NULL: it said none */
 	const char *listener;
 	uint64_t now_unix_ms;
+	const struct quirk_set
+		*quirks; /* all that were noted, of the connection and of the message */
 };
 
 /* Of the whole message, after the final dot. NULL without memory. */

@@ -33,11 +33,18 @@ static bool begin_text(struct session *session)
 		.recipient = transaction_only_recipient(transaction),
 		.unix_ms = clock_unix_ms(shared->clock)};
 	char field[TRACE_SIZE];
+	size_t field_size = trace_format(&trace, field);
+	struct inspection_terms terms = {.base = field_size,
+		.repairs = session->policy->repairs,
+		.smtputf8 = transaction->smtputf8,
+		.charset = session->charset};
 
 	handoff_init(&transaction->handoff, shared->intake, id, read_result, session);
-	dotstream_init(&transaction->dotstream, session->listener->max_message_bytes, handoff_take,
-		&transaction->handoff);
-	return handoff_take(&transaction->handoff, field, trace_format(&trace, field));
+	dotstream_init(&transaction->dotstream, session->listener->max_message_bytes,
+		transaction_take, transaction);
+	transaction->inspection = inspection_open(&terms);
+	return transaction->inspection != NULL &&
+	       handoff_take(&transaction->handoff, field, field_size);
 }
 
 void verb_data(struct session *session, const struct command *command)
@@ -67,8 +74,8 @@ static void log_accepted(const struct session *session)
 		log_address(&to, transaction_first_recipient(transaction)),
 		transaction->recipient_count,
 		(unsigned long long)transaction->handoff.text.size_bytes, session->client,
-		log_text(&helo, session->helo), session->listener->name,
-		session->state == SESSION_GONE ? " client_gone=yes" : "");
+		log_text(&helo, session->helo != NULL ? session->helo : ""),
+		session->listener->name, session->state == SESSION_GONE ? " client_gone=yes" : "");
 }
 
 static void accept_message(struct session *session)
@@ -131,19 +138,37 @@ static enum trouble judge_text(const struct session *session)
 	return text->sink_failed ? TROUBLE_MEMORY : TROUBLE_NONE;
 }
 
-static void end_text(struct session *session)
+/* What is wrong with the text, and all that was with the session before, goes into the envelope. NULL without memory. */
+static struct envelope *make_envelope(struct session *session)
 {
 	struct transaction *transaction = session->transaction;
+	struct quirk_set quirks = session->quirks;
 	struct transaction_client client = {.address = session->client,
 		.helo = session->helo,
 		.listener = session->listener->name,
-		.now_unix_ms = clock_unix_ms(session->shared->clock)};
+		.now_unix_ms = clock_unix_ms(session->shared->clock),
+		.quirks = &quirks};
+	struct inspection_source source = {.reverse_path = transaction->reverse_path,
+		.hostname = session->config->hostname,
+		.domain = session->domain,
+		.id = transaction->handoff.id,
+		.now_unix_ms = client.now_unix_ms};
+
+	if (!transaction_inspect(transaction, &source))
+		return NULL;
+	session_quirks(session, &transaction->findings.quirks);
+	quirk_set_merge(&quirks, &session->message_quirks);
+	return transaction_envelope(transaction, &client);
+}
+
+static void end_text(struct session *session)
+{
 	enum trouble why = judge_text(session);
 	struct envelope *envelope;
 
 	if (why == TROUBLE_NONE) {
-		envelope = transaction_envelope(transaction, &client);
-		if (envelope != NULL && handoff_add(&transaction->handoff, envelope))
+		envelope = make_envelope(session);
+		if (envelope != NULL && handoff_add(&session->transaction->handoff, envelope))
 			return;
 		why = TROUBLE_MEMORY;
 	}
