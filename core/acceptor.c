@@ -84,13 +84,15 @@ static void take_reserve(struct thread *thread)
 
 /*
  * The text goes out with one send, and the end of it is said before the close: a close with the client's bytes still
- * unread would reset the connection, and the client might lose the text.
+ * unread would reset the connection, and the client might lose the text. A fragile client gets none: `why` counts it.
  */
-static void refuse(const struct acceptor_socket *socket, int fd)
+static void refuse(const struct acceptor_socket *socket, int fd, enum metric why)
 {
 	char unread[4096];
 
 	metric_add(METRIC_CONNECTIONS_REFUSED, 1);
+	if (socket->leaves_in_backlog)
+		metric_add(why, 1);
 	if (!socket->leaves_in_backlog && socket->refusal != NULL &&
 		send(fd, socket->refusal, strlen(socket->refusal), MSG_NOSIGNAL | MSG_DONTWAIT) >
 			0) {
@@ -148,7 +150,7 @@ static void turn_away(struct gate *gate, struct accepted *accepted, enum admissi
 	log_refused(gate->socket, &accepted->peer,
 		answer == ADMISSION_FULL ? "too many connections"
 					 : "too many connections from this address");
-	refuse(gate->socket, accepted->fd);
+	refuse(gate->socket, accepted->fd, METRIC_FRAGILE_MANY_WAIT);
 	free(accepted);
 }
 
@@ -160,11 +162,12 @@ static void admit(struct gate *gate, int fd, const struct sockaddr *from, sockle
 
 	if (accepted == NULL || address_from_socket(from, from_size, &accepted->peer) < 0) {
 		free(accepted);
-		refuse(gate->socket, fd);
+		refuse(gate->socket, fd, METRIC_FRAGILE_MEMORY);
 		return;
 	}
 	accepted->fd = fd;
 	accepted->listener = gate->socket->listener;
+	accepted->fragile = gate->socket->leaves_in_backlog;
 	answer = admission_enter(admission, accepted->listener, &accepted->peer, &accepted->ticket);
 	if (answer != ADMISSION_IN) {
 		turn_away(gate, accepted, answer);
@@ -176,7 +179,7 @@ static void admit(struct gate *gate, int fd, const struct sockaddr *from, sockle
 	if (parking_add(gate->thread->parking, accepted, true))
 		return;
 	admission_leave(admission, &accepted->ticket);
-	refuse(gate->socket, fd);
+	refuse(gate->socket, fd, METRIC_FRAGILE_MANY_WAIT);
 	free(accepted);
 }
 
@@ -194,7 +197,7 @@ static void accept_on_reserve(struct gate *gate, int error)
 		fd = accept4(gate->socket->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	}
 	if (fd >= 0)
-		refuse(gate->socket, fd);
+		refuse(gate->socket, fd, METRIC_FRAGILE_MEMORY);
 	if (thread->reserve_fd < 0)
 		take_reserve(thread);
 	rest_gate(gate, EXHAUSTED_REST_MS);

@@ -39,6 +39,7 @@ struct acceptor_socket {
 struct accepted {
 	int fd;
 	unsigned listener;
+	bool fragile; /* the listener's clients are never refused: what happens against that is counted */
 	struct address peer;
 	struct admission_ticket ticket; /* given back by admission_leave when the session ends */
 };

@@ -4,6 +4,15 @@
 
 #define CACHE_LINE 64
 
+/* One reason a row; docs/clients.md tells each. */
+#define FRAGILE_REFUSAL(reason)                                                               \
+	{                                                                                     \
+		"sluice_fragile_refusals_total", "reason=\"" reason "\"",                     \
+			"Clients of fragile listeners that were refused or closed without a " \
+			"reply.",                                                             \
+			METRIC_COUNTER                                                        \
+	}
+
 /* Metrics of one name stand together, as the text format of Prometheus wants its samples. */
 static const struct metric_info table[METRIC_COUNT] = {
 	[METRIC_CONNECTIONS] = {"sluice_smtpd_connections", "", "Client connections that are open.",
@@ -28,9 +37,19 @@ static const struct metric_info table[METRIC_COUNT] = {
 		"Replies to clients that refused something, by class.", METRIC_COUNTER},
 	[METRIC_REPLIES_5XX] = {"sluice_smtpd_replies_total", "code_class=\"5xx\"",
 		"Replies to clients that refused something, by class.", METRIC_COUNTER},
-	[METRIC_FRAGILE_4XX] = {"sluice_smtpd_fragile_4xx_total", "",
-		"4xx replies to clients of fragile listeners: the documented exceptions.",
-		METRIC_COUNTER},
+	[METRIC_FRAGILE_TIMED_OUT] = FRAGILE_REFUSAL("timed_out"),
+	[METRIC_FRAGILE_STOPPING] = FRAGILE_REFUSAL("stopping"),
+	[METRIC_FRAGILE_BAD_COMMANDS] = FRAGILE_REFUSAL("bad_commands"),
+	[METRIC_FRAGILE_COMMANDS] = FRAGILE_REFUSAL("endless_commands"),
+	[METRIC_FRAGILE_MEMORY] = FRAGILE_REFUSAL("memory"),
+	[METRIC_FRAGILE_STORE_FULL] = FRAGILE_REFUSAL("store_full"),
+	[METRIC_FRAGILE_STORE_FAILED] = FRAGILE_REFUSAL("store_failed"),
+	[METRIC_FRAGILE_STORE_UNKNOWN] = FRAGILE_REFUSAL("store_unknown"),
+	[METRIC_FRAGILE_RECIPIENTS] = FRAGILE_REFUSAL("too_many_recipients"),
+	[METRIC_FRAGILE_LONGEST_IDLE] = FRAGILE_REFUSAL("longest_idle"),
+	[METRIC_FRAGILE_WAITED] = FRAGILE_REFUSAL("waited_too_long"),
+	[METRIC_FRAGILE_MANY_WAIT] = FRAGILE_REFUSAL("too_many_waiting"),
+	[METRIC_FRAGILE_OTHER] = FRAGILE_REFUSAL("other_4xx"),
 	[METRIC_COMMITS] = {"sluice_spool_commits_total", "", "Durable commits of the store.",
 		METRIC_COUNTER},
 	[METRIC_COMMITS_FAILED] = {"sluice_spool_commits_failed_total", "",

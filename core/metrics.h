@@ -23,7 +23,20 @@ enum metric {
 	METRIC_RECIPIENTS_RECEIVED,
 	METRIC_REPLIES_4XX, /* to clients, all listeners */
 	METRIC_REPLIES_5XX,
-	METRIC_FRAGILE_4XX, /* to clients of fragile listeners: the exceptions of law 5 */
+	/* what clients of fragile listeners met against the rule that they are neither refused nor dropped: its exceptions */
+	METRIC_FRAGILE_TIMED_OUT,
+	METRIC_FRAGILE_STOPPING,
+	METRIC_FRAGILE_BAD_COMMANDS,
+	METRIC_FRAGILE_COMMANDS,
+	METRIC_FRAGILE_MEMORY,
+	METRIC_FRAGILE_STORE_FULL,
+	METRIC_FRAGILE_STORE_FAILED,
+	METRIC_FRAGILE_STORE_UNKNOWN,
+	METRIC_FRAGILE_RECIPIENTS,
+	METRIC_FRAGILE_LONGEST_IDLE, /* closed so that another has its place */
+	METRIC_FRAGILE_WAITED, /* too long before the banner */
+	METRIC_FRAGILE_MANY_WAIT, /* before the banner already */
+	METRIC_FRAGILE_OTHER, /* any other 4xx: nobody should ever see one */
 	METRIC_COMMITS,
 	METRIC_COMMITS_FAILED,
 	METRIC_COMMIT_ITEMS, /* requests that shared those commits */

@@ -62,14 +62,23 @@ static void unwatch_end(struct parked *parked)
 	loop_watch_remove(parked->parking->loop, &parked->gone);
 }
 
+enum drop_reason { DROP_GONE, DROP_WAITED, DROP_STOPPING };
+
+static void count_dropped(const struct accepted *accepted, enum drop_reason why)
+{
+	metric_add(METRIC_CONNECTIONS_REFUSED, 1);
+	if (accepted->fragile && why != DROP_GONE)
+		metric_add(why == DROP_WAITED ? METRIC_FRAGILE_WAITED : METRIC_FRAGILE_STOPPING, 1);
+}
+
 /* Without a word, whatever the listener: it has waited, and a late refusal would only be tried again. */
-static void drop_parked(struct parked *parked)
+static void drop_parked(struct parked *parked, enum drop_reason why)
 {
 	struct accepted *accepted = parked->accepted;
 
 	if (parked->admitted)
 		admission_leave(parked->parking->admission, &accepted->ticket);
-	metric_add(METRIC_CONNECTIONS_REFUSED, 1);
+	count_dropped(accepted, why);
 	unwatch_end(parked);
 	free(parked);
 	close(accepted->fd);
@@ -83,7 +92,7 @@ static void parked_is_gone(void *owner, uint32_t events)
 	(void)events;
 	STAILQ_REMOVE(&parked->parking->parked, parked, parked, entry);
 	parked->parking->count--;
-	drop_parked(parked);
+	drop_parked(parked, DROP_GONE);
 }
 
 static void log_waited(const struct accepted *accepted)
@@ -127,7 +136,7 @@ static enum retry_answer retry_parked(struct parked *parked)
 	if (may_wait)
 		return RETRY_LATER;
 	log_waited(accepted);
-	drop_parked(parked);
+	drop_parked(parked, DROP_WAITED);
 	return RETRY_DONE;
 }
 
@@ -171,7 +180,7 @@ void parking_close(struct parking **parking)
 	if (parking == NULL || *parking == NULL)
 		return;
 	while ((parked = take_first(*parking)) != NULL)
-		drop_parked(parked);
+		drop_parked(parked, DROP_STOPPING);
 	loop_timer_clear((*parking)->loop, &(*parking)->retry);
 	free(*parking);
 	*parking = NULL;

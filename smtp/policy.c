@@ -14,6 +14,7 @@
 	[TROUBLE_BAD_COMMANDS] = {ACT_ANSWER_CLOSE, "421 4.7.0 Too many errors"},                  \
 	[TROUBLE_COMMANDS] = {ACT_ANSWER_CLOSE, "421 4.7.0 Too many commands without a message"},  \
 	[TROUBLE_CONNECTIONS] = {ACT_ANSWER_CLOSE, POLICY_CONNECTIONS_REPLY},                      \
+	[TROUBLE_LONGEST_IDLE] = {ACT_ANSWER_CLOSE, "421 4.3.2 Closing an idle connection"},       \
 	[TROUBLE_MEMORY] = {ACT_ANSWER_CLOSE, "421 4.3.0 Out of memory, try again later"},         \
 	[TROUBLE_STORE_FULL] = {ACT_ANSWER, "452 4.3.1 Queue is full, try again later"},           \
 	[TROUBLE_STORE_FAILED] = {ACT_ANSWER,                                                      \
@@ -42,6 +43,7 @@ static const struct policy policies[] = {
 			[TROUBLE_BAD_COMMANDS] = {ACT_CLOSE, NULL},
 			[TROUBLE_COMMANDS] = {ACT_CLOSE, NULL},
 			[TROUBLE_CONNECTIONS] = {ACT_CLOSE, NULL},
+			[TROUBLE_LONGEST_IDLE] = {ACT_CLOSE, NULL},
 			[TROUBLE_MEMORY] = {ACT_CLOSE, NULL},
 			[TROUBLE_STORE_FULL] = {ACT_HOLD, "452 4.3.1 Queue is full, try again later"},
 			[TROUBLE_STORE_FAILED] = {ACT_CLOSE, NULL},
@@ -63,6 +65,29 @@ const struct policy *policy_of(enum profile profile)
 	return &policies[profile];
 }
 
+enum metric policy_refusal_metric(enum trouble trouble)
+{
+	static const enum metric metrics[TROUBLE_COUNT] = {
+		[TROUBLE_NONE] = METRIC_COUNT,
+		[TROUBLE_TIMED_OUT] = METRIC_FRAGILE_TIMED_OUT,
+		[TROUBLE_STOPPING] = METRIC_FRAGILE_STOPPING,
+		[TROUBLE_BAD_COMMANDS] = METRIC_FRAGILE_BAD_COMMANDS,
+		[TROUBLE_COMMANDS] = METRIC_FRAGILE_COMMANDS,
+		[TROUBLE_CONNECTIONS] = METRIC_FRAGILE_MANY_WAIT,
+		[TROUBLE_LONGEST_IDLE] = METRIC_FRAGILE_LONGEST_IDLE,
+		[TROUBLE_MEMORY] = METRIC_FRAGILE_MEMORY,
+		[TROUBLE_STORE_FULL] = METRIC_FRAGILE_STORE_FULL,
+		[TROUBLE_STORE_FAILED] = METRIC_FRAGILE_STORE_FAILED,
+		[TROUBLE_STORE_UNKNOWN] = METRIC_FRAGILE_STORE_UNKNOWN,
+		[TROUBLE_RECIPIENTS] = METRIC_FRAGILE_RECIPIENTS,
+		[TROUBLE_MESSAGE_SIZE] = METRIC_COUNT,
+		[TROUBLE_MESSAGE_NUL] = METRIC_COUNT,
+		[TROUBLE_MESSAGE_LOOP] = METRIC_COUNT,
+	};
+
+	return metrics[trouble];
+}
+
 const char *policy_trouble_name(enum trouble trouble)
 {
 	static const char *const names[TROUBLE_COUNT] = {
@@ -72,6 +97,7 @@ const char *policy_trouble_name(enum trouble trouble)
 		[TROUBLE_BAD_COMMANDS] = "too many bad commands",
 		[TROUBLE_COMMANDS] = "too many commands without a message",
 		[TROUBLE_CONNECTIONS] = "too many connections",
+		[TROUBLE_LONGEST_IDLE] = "idle longest, and others want its place",
 		[TROUBLE_MEMORY] = "out of memory",
 		[TROUBLE_STORE_FULL] = "store is full",
 		[TROUBLE_STORE_FAILED] = "store refused the message",

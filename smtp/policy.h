@@ -15,6 +15,7 @@
 #include <stddef.h>
 
 #include "core/config.h"
+#include "core/metrics.h"
 #include "queue/inspection.h"
 
 enum trouble {
@@ -24,6 +25,7 @@ enum trouble {
 	TROUBLE_BAD_COMMANDS, /* more than max_bad_commands */
 	TROUBLE_COMMANDS, /* one after the other, and never a message */
 	TROUBLE_CONNECTIONS, /* over a limit of connections; the acceptor's */
+	TROUBLE_LONGEST_IDLE, /* idle longest where places are few: another gets its place */
 	TROUBLE_MEMORY,
 	TROUBLE_STORE_FULL,
 	TROUBLE_STORE_FAILED, /* it is known that the message is not stored */
@@ -61,6 +63,12 @@ struct policy {
 #define POLICY_CONNECTIONS_REPLY "421 4.7.0 Too many connections, try again later"
 
 const struct policy *policy_of(enum profile profile);
+
+/*
+ * What counts a fragile client that met the trouble: METRIC_FRAGILE_…; METRIC_COUNT: nothing does, as the refusal is true for
+ * ever (the message itself is at fault).
+ */
+enum metric policy_refusal_metric(enum trouble trouble);
 
 /* "timed out" …: for the log. */
 const char *policy_trouble_name(enum trouble trouble);

@@ -158,10 +158,12 @@ static void close_channel(struct session *session)
 static void time_out(struct session *session)
 {
 	metric_add(METRIC_SESSIONS_TIMED_OUT, 1);
-	if (session->blocked_since_mono_ms != 0)
-		let_go(session); /* it does not read, so it would not read this either */
-	else
+	if (session->blocked_since_mono_ms == 0) {
 		session_trouble(session, TROUBLE_TIMED_OUT);
+		return;
+	}
+	session_count_refusal(session, TROUBLE_TIMED_OUT);
+	let_go(session); /* it does not read, so it would not read a reply either */
 }
 
 /* ---- input ---- */
@@ -334,6 +336,7 @@ void session_stop(struct session *session)
 
 void session_cut(struct session *session)
 {
+	session_count_refusal(session, TROUBLE_STOPPING);
 	let_go(session);
 	finish_turn(session);
 }
@@ -386,6 +389,8 @@ void session_open(struct session_shared *shared, struct config *config,
 	struct session *session = make_session(shared, config, listener, accepted);
 
 	if (session == NULL) {
+		if (listener->profile == PROFILE_FRAGILE)
+			metric_add(METRIC_FRAGILE_MEMORY, 1);
 		close(accepted->fd);
 		admission_leave(shared->admission, &accepted->ticket);
 		free(accepted);

@@ -146,6 +146,8 @@ void session_quirk(
 	struct session *session, enum quirk quirk, const void *example, size_t example_size);
 /* The same for all of a set. */
 void session_quirks(struct session *session, const struct quirk_set *found);
+/* Counts a trouble that a fragile client met (policy.h), where it is not told by session_trouble. */
+void session_count_refusal(const struct session *session, enum trouble trouble);
 /* What the profile does about it (policy.h). */
 void session_trouble(struct session *session, enum trouble trouble);
 

@@ -9,19 +9,20 @@
 
 #define REPLY_BYTES 512 /* RFC 5321 4.5.3.1.5 */
 
-static void count_reply(const struct session *session, const char *line)
+/* On a fragile listener each 4xx comes of a trouble, which counts it. */
+static void count_reply(const struct session *session, const char *line, bool of_trouble)
 {
 	if (line[0] == '4') {
 		metric_add(METRIC_REPLIES_4XX, 1);
-		if (session->listener->profile == PROFILE_FRAGILE)
-			metric_add(METRIC_FRAGILE_4XX, 1);
+		if (session->listener->profile == PROFILE_FRAGILE && !of_trouble)
+			metric_add(METRIC_FRAGILE_OTHER, 1);
 	} else if (line[0] == '5') {
 		metric_add(METRIC_REPLIES_5XX, 1);
 	}
 }
 
-__attribute__((format(printf, 2, 0))) static void gather_reply(
-	struct session *session, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void gather_reply(
+	struct session *session, bool of_trouble, const char *format, va_list args)
 {
 	struct bytes *output = &session->shared->desk.output;
 	int size;
@@ -35,7 +36,7 @@ __attribute__((format(printf, 2, 0))) static void gather_reply(
 	size = vsnprintf((char *)output->data + output->size, REPLY_BYTES - 2, format, args);
 	if (size > REPLY_BYTES - 3)
 		size = REPLY_BYTES - 3;
-	count_reply(session, (char *)output->data + output->size);
+	count_reply(session, (char *)output->data + output->size, of_trouble);
 	memcpy(output->data + output->size + size, "\r\n", 2);
 	output->size += (size_t)size + 2;
 }
@@ -45,7 +46,17 @@ void session_reply(struct session *session, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	gather_reply(session, format, args);
+	gather_reply(session, false, format, args);
+	va_end(args);
+}
+
+__attribute__((format(printf, 2, 3))) static void reply_trouble(
+	struct session *session, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	gather_reply(session, true, format, args);
 	va_end(args);
 }
 
@@ -66,17 +77,27 @@ void session_reject(struct session *session, const char *format, ...)
 		session_trouble(session, TROUBLE_BAD_COMMANDS);
 }
 
+void session_count_refusal(const struct session *session, enum trouble trouble)
+{
+	enum metric metric = policy_refusal_metric(trouble);
+
+	if (session->listener->profile == PROFILE_FRAGILE && session->state < SESSION_CLOSING &&
+		metric != METRIC_COUNT)
+		metric_add(metric, 1);
+}
+
 void session_trouble(struct session *session, enum trouble trouble)
 {
 	const struct trouble_answer *answer = &session->policy->answers[trouble];
 
+	session_count_refusal(session, trouble);
 	if (answer->act == ACT_CLOSE || answer->act == ACT_ANSWER_CLOSE)
 		log_event_limited(LOG_INFO, "disconnect",
 			"client=%s listener=%s state=%s why=\"%s\"", session->client,
 			session->listener->name, session_state_name(session->state),
 			policy_trouble_name(trouble));
 	if (answer->reply != NULL)
-		session_reply(session, "%s", answer->reply);
+		reply_trouble(session, "%s", answer->reply);
 	if (answer->act == ACT_CLOSE || answer->act == ACT_ANSWER_CLOSE)
 		session_move(session, SESSION_CLOSING);
 }

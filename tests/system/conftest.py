@@ -283,6 +283,13 @@ retry {{
                 return float(line.split()[-1])
         raise AssertionError(f"no metric {name}")
 
+    def refusals(self):
+        """What fragile clients met against law 5: {reason: how often}, without zeros."""
+        _, body = self.request("GET", "/metrics")
+        found = re.findall(r'sluice_fragile_refusals_total\{reason="(\w+)"\} (\d+)', body.decode())
+        assert found
+        return {reason: int(count) for reason, count in found if count != "0"}
+
     def messages(self, query=""):
         return self.api(f"/v1/queue/messages{query}")["messages"]
 

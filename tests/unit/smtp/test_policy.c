@@ -71,6 +71,25 @@ static void unknown_outcome_is_never_answered(void **state)
 			policy_of(profiles[i])->answers[TROUBLE_STORE_UNKNOWN].act, ACT_CLOSE);
 }
 
+static void every_exception_of_fragile_listeners_is_counted_by_its_own_number(void **state)
+{
+	const struct policy *policy = policy_of(PROFILE_FRAGILE);
+	unsigned users[METRIC_COUNT + 1] = {0};
+
+	(void)state;
+	for (int trouble = TROUBLE_NONE + 1; trouble < TROUBLE_COUNT; trouble++) {
+		const struct trouble_answer *answer = &policy->answers[trouble];
+		enum metric metric = policy_refusal_metric((enum trouble)trouble);
+
+		if (answer->act != ACT_ANSWER)
+			assert_int_not_equal(metric, METRIC_COUNT);
+		if (metric == METRIC_COUNT)
+			continue;
+		assert_string_equal(metric_info(metric)->name, "sluice_fragile_refusals_total");
+		assert_int_equal(users[metric]++, 0);
+	}
+}
+
 static void fragile_takes_more_recipients_than_the_listener_says(void **state)
 {
 	struct config_listener listener = {.profile = PROFILE_STANDARD, .max_recipients = 100};
@@ -90,6 +109,7 @@ int main(void)
 		cmocka_unit_test(every_trouble_has_an_answer_that_is_a_reply_line),
 		cmocka_unit_test(what_closes_with_an_answer_says_421),
 		cmocka_unit_test(unknown_outcome_is_never_answered),
+		cmocka_unit_test(every_exception_of_fragile_listeners_is_counted_by_its_own_number),
 		cmocka_unit_test(fragile_takes_more_recipients_than_the_listener_says),
 	};
 

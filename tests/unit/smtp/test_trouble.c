@@ -222,6 +222,7 @@ static void overlong_command_is_answered_once(void **state)
 static void silent_client_is_timed_out(void **state)
 {
 	struct place *place = *state;
+	uint64_t counted = metric_value(METRIC_FRAGILE_TIMED_OUT);
 	struct client plain, device;
 
 	client_open(&plain, place, PLACE_STANDARD);
@@ -234,6 +235,7 @@ static void silent_client_is_timed_out(void **state)
 	assert_true(client_is_closed(&plain));
 	assert_true(client_is_closed(&device));
 	assert_int_equal(place_sessions(place), 0);
+	assert_int_equal(metric_value(METRIC_FRAGILE_TIMED_OUT), counted + 1);
 	client_leave(&plain);
 	client_leave(&device);
 }
@@ -524,7 +526,7 @@ static void full_store_refuses_at_mail(void **state)
 static void full_store_holds_the_reply_to_a_fragile_client_until_there_is_room(void **state)
 {
 	struct place *place = *state;
-	uint64_t refused = metric_value(METRIC_FRAGILE_4XX);
+	uint64_t refused = metric_value(METRIC_FRAGILE_STORE_FULL);
 	struct client client;
 
 	fill_store(place);
@@ -536,14 +538,14 @@ static void full_store_holds_the_reply_to_a_fragile_client_until_there_is_room(v
 	place_advance(place, 2000);
 	assert_string_equal(client_hear(&client), GO_AHEAD);
 	client_check_code(&client, "x\r\n.\r\n", "250 2.0.0");
-	assert_int_equal(metric_value(METRIC_FRAGILE_4XX), refused);
+	assert_int_equal(metric_value(METRIC_FRAGILE_STORE_FULL), refused);
 	client_leave(&client);
 }
 
 static void patience_ends_with_452_and_is_counted(void **state)
 {
 	struct place *place = *state;
-	uint64_t refused = metric_value(METRIC_FRAGILE_4XX);
+	uint64_t refused = metric_value(METRIC_FRAGILE_STORE_FULL);
 	struct client client;
 
 	fill_store(place);
@@ -555,7 +557,7 @@ static void patience_ends_with_452_and_is_counted(void **state)
 	place_advance(place, 2000);
 	assert_string_equal(client_hear(&client),
 		"452 4.3.1 Queue is full, try again later\r\n250 2.0.0 Ok\r\n");
-	assert_int_equal(metric_value(METRIC_FRAGILE_4XX), refused + 1);
+	assert_int_equal(metric_value(METRIC_FRAGILE_STORE_FULL), refused + 1);
 	client_leave(&client);
 }
 
@@ -650,6 +652,7 @@ static void failed_store_is_told_to_standard_clients_only(void **state)
 static void stop_ends_idle_sessions_and_lets_messages_finish(void **state)
 {
 	struct place *place = *state;
+	uint64_t counted = metric_value(METRIC_FRAGILE_STOPPING);
 	struct client plain, device, busy, busy_device;
 
 	client_open(&plain, place, PLACE_STANDARD);
@@ -670,6 +673,7 @@ static void stop_ends_idle_sessions_and_lets_messages_finish(void **state)
 	assert_true(client_is_closed(&busy) && client_is_closed(&busy_device));
 	assert_int_equal(place_sessions(place), 0);
 	assert_int_equal(place_count(place), 2);
+	assert_int_equal(metric_value(METRIC_FRAGILE_STOPPING), counted + 2);
 	client_leave(&plain);
 	client_leave(&device);
 	client_leave(&busy);
