@@ -9,6 +9,7 @@
 /* What is left to read of a path. */
 struct cursor {
 	const char *at, *end;
+	bool utf8; /* 8-bit bytes are letters: they were checked before */
 };
 
 static bool next_is(const struct cursor *cursor, char c)
@@ -30,12 +31,17 @@ static bool is_atext(char c)
 	return ascii_is_alnum(c) || (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
 }
 
+static bool is_letter(const struct cursor *cursor)
+{
+	return cursor->utf8 && (unsigned char)*cursor->at > 127;
+}
+
 static bool take_dot_string(struct cursor *cursor)
 {
 	do {
 		const char *atom = cursor->at;
 
-		while (cursor->at < cursor->end && is_atext(*cursor->at))
+		while (cursor->at < cursor->end && (is_atext(*cursor->at) || is_letter(cursor)))
 			cursor->at++;
 		if (cursor->at == atom)
 			return false;
@@ -50,7 +56,8 @@ static bool take_quoted_string(struct cursor *cursor)
 	while (cursor->at < cursor->end && *cursor->at != '"') {
 		if (*cursor->at == '\\')
 			cursor->at++;
-		if (cursor->at == cursor->end || *cursor->at < ' ' || *cursor->at > '~')
+		if (cursor->at == cursor->end ||
+			((*cursor->at < ' ' || *cursor->at > '~') && !is_letter(cursor)))
 			return false;
 		cursor->at++;
 	}
@@ -63,7 +70,8 @@ static bool take_domain_name(struct cursor *cursor)
 		const char *label = cursor->at;
 
 		while (cursor->at < cursor->end &&
-			(ascii_is_alnum(*cursor->at) || *cursor->at == '-' || *cursor->at == '_'))
+			(ascii_is_alnum(*cursor->at) || *cursor->at == '-' || *cursor->at == '_' ||
+				is_letter(cursor)))
 			cursor->at++;
 		if (cursor->at == label || *label == '-' || cursor->at[-1] == '-' ||
 			cursor->at - label > 63)
@@ -134,7 +142,7 @@ static enum path_fault take_mailbox(struct cursor *cursor, enum path_kind kind)
 	return cursor->at - domain > PATH_DOMAIN_BYTES ? PATH_TOO_LONG : PATH_SOUND;
 }
 
-static bool has_eightbit(const char *text, size_t size)
+bool path_has_eightbit(const char *text, size_t size)
 {
 	for (size_t i = 0; i < size; i++)
 		if ((unsigned char)text[i] > 127)
@@ -142,15 +150,46 @@ static bool has_eightbit(const char *text, size_t size)
 	return false;
 }
 
-enum path_fault path_parse(
-	const char *text, size_t size, enum path_kind kind, struct path *out, size_t *taken)
+/* How long the character is that begins at `at`; 0: it is none (RFC 3629 4), or a control. */
+static size_t utf8_size(const unsigned char *at, size_t left)
 {
-	struct cursor cursor = {text, text + size};
-	const char *mailbox;
+	static const struct {
+		unsigned char from, to, second_from, second_to, size;
+	} forms[] = {{0x00, 0x7f, 0, 0, 1}, {0xc2, 0xc2, 0xa0, 0xbf, 2},
+		{0xc3, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
+		{0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3},
+		{0xee, 0xef, 0x80, 0xbf, 3}, {0xf0, 0xf0, 0x90, 0xbf, 4},
+		{0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4}};
+
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		if (at[0] < forms[i].from || at[0] > forms[i].to)
+			continue;
+		if (forms[i].size > left)
+			return 0;
+		for (size_t k = 1; k < forms[i].size; k++)
+			if (at[k] < (k == 1 ? forms[i].second_from : 0x80) ||
+				at[k] > (k == 1 ? forms[i].second_to : 0xbf))
+				return 0;
+		return forms[i].size;
+	}
+	return 0;
+}
+
+static bool is_utf8(const char *text, size_t size)
+{
+	size_t at = 0, one = 1;
+
+	for (; at < size && one > 0; at += one)
+		one = utf8_size((const unsigned char *)text + at, size - at);
+	return one > 0;
+}
+
+static enum path_fault parse_path(
+	struct cursor cursor, enum path_kind kind, struct path *out, size_t *taken)
+{
+	const char *text = cursor.at, *mailbox;
 	enum path_fault fault = PATH_SOUND;
 
-	if (has_eightbit(text, size))
-		return PATH_EIGHTBIT;
 	if (!take(&cursor, '<'))
 		return PATH_SYNTAX;
 	if (next_is(&cursor, '@') && !take_route(&cursor))
@@ -169,6 +208,22 @@ enum path_fault path_parse(
 	out->address[out->size] = '\0';
 	*taken = (size_t)(cursor.at - text);
 	return PATH_SOUND;
+}
+
+enum path_fault path_parse(
+	const char *text, size_t size, enum path_kind kind, struct path *out, size_t *taken)
+{
+	if (path_has_eightbit(text, size))
+		return PATH_EIGHTBIT;
+	return parse_path((struct cursor){text, text + size, false}, kind, out, taken);
+}
+
+enum path_fault path_parse_utf8(
+	const char *text, size_t size, enum path_kind kind, struct path *out, size_t *taken)
+{
+	if (!is_utf8(text, size))
+		return PATH_EIGHTBIT;
+	return parse_path((struct cursor){text, text + size, true}, kind, out, taken);
 }
 
 static bool is_name_byte(char c)
