@@ -52,7 +52,7 @@ struct MHD_Response *content_respond(struct store_view *view, struct envelope **
 
 	if (content == NULL)
 		return NULL;
-	reader_init(&content->reader, view, *envelope);
+	reader_init(&content->reader, view, *envelope, READ_EIGHTBIT);
 	response = MHD_create_response_from_callback(
 		MHD_SIZE_UNKNOWN, 16384, read_content, content, free_content);
 	if (response == NULL) {

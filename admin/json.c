@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "admin/utf8.h"
 #include "core/clock.h"
+#include "core/utf8.h"
 
 static void put(struct json *json, const void *from, size_t size)
 {

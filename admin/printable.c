@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "admin/utf8.h"
+#include "core/utf8.h"
 
 bool printable_append(struct bytes *out, const char *text)
 {

@@ -3,8 +3,8 @@
  *
  * Threads: any.
  */
-#ifndef SLUICE_ADMIN_UTF8_H
-#define SLUICE_ADMIN_UTF8_H
+#ifndef SLUICE_CORE_UTF8_H
+#define SLUICE_CORE_UTF8_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,6 +12,9 @@
 
 /* The length of the character at the front (1 to 4), or 0 when there is none that is valid. `size` is at least 1. */
 size_t utf8_next(const void *text, size_t size, uint32_t *code);
+
+/* Nothing but characters; an empty text is. */
+bool utf8_is_valid(const void *text, size_t size);
 
 /* Does something to a terminal instead of showing: C0, DEL, C1, and marks that turn or hide what stands beside them. */
 bool utf8_is_control(uint32_t code);

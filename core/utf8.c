@@ -1,4 +1,4 @@
-#include "admin/utf8.h"
+#include "core/utf8.h"
 
 /* By the first byte's range: how long the character is, its payload bits, and the least code of that length. */
 static const struct form {
@@ -40,6 +40,20 @@ size_t utf8_next(const void *text, size_t size, uint32_t *code)
 		return 0;
 	*code = value;
 	return form->size;
+}
+
+bool utf8_is_valid(const void *text, size_t size)
+{
+	const uint8_t *at = text, *end = at + size;
+	uint32_t code;
+	size_t taken;
+
+	for (; at < end; at += taken) {
+		taken = *at < 0x80 ? 1 : utf8_next(at, (size_t)(end - at), &code);
+		if (taken == 0)
+			return false;
+	}
+	return true;
 }
 
 bool utf8_is_control(uint32_t code)
