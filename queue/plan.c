@@ -251,14 +251,15 @@ static int take_edit(struct span *span, uint64_t *at, uint64_t text_bytes,
 
 int plan_decode(const void *encoded, size_t size, uint64_t text_bytes, struct plan *out)
 {
-	struct span span = {encoded, (const uint8_t *)encoded + size};
+	struct span span;
 	struct covered covered[2] = {{0, 0}, {0, 0}};
 	uint64_t at = 0;
 	int rc = 0;
 
 	*out = (struct plan){0};
-	if (size == 0 || size > PLAN_BYTES_MAX || *span.at++ != PLAN_VERSION)
+	if (size == 0 || size > PLAN_BYTES_MAX || *(const uint8_t *)encoded != PLAN_VERSION)
 		return -EBADMSG;
+	span = (struct span){(const uint8_t *)encoded + 1, (const uint8_t *)encoded + size};
 	while (rc == 0 && span.at < span.end)
 		rc = take_edit(&span, &at, text_bytes, covered, out);
 	if (rc < 0)

@@ -108,7 +108,7 @@ int chain_run(struct chain *chain, struct store_view *view, const struct envelop
 
 	if (rc < 0)
 		return rc;
-	reader_init(&reader, view, envelope);
+	reader_init(&reader, view, envelope, READ_EIGHTBIT);
 	rc = read_through(chain, &reader);
 	reader_fini(&reader);
 	return rc < 0 ? rc : finish(chain, finding);

@@ -36,7 +36,7 @@ void outgoing_begin(struct outgoing *outgoing, const struct outgoing_terms *term
 	for (size_t i = 0; i < outgoing->recipient_count; i++)
 		outgoing->recipients[i] =
 			(struct job_recipient){.index = outgoing->recipients[i].index};
-	reader_init(&outgoing->reader, outgoing->view, outgoing->envelope);
+	reader_init(&outgoing->reader, outgoing->view, outgoing->envelope, READ_EIGHTBIT);
 	outgoing->state = OUTGOING_NONE;
 	enter(outgoing, OUTGOING_ENVELOPE);
 }
@@ -148,7 +148,9 @@ static size_t stuff(struct outgoing *outgoing, const uint8_t *from, size_t size,
 
 ssize_t outgoing_write_text(struct outgoing *outgoing, uint8_t *scratch, uint8_t *to, size_t *dot)
 {
-	bool stuffed = outgoing->envelope->flags & ENVELOPE_HAS_DOTS;
+	bool stuffed =
+		(outgoing->envelope->flags & ENVELOPE_HAS_DOTS) ||
+		outgoing->envelope->plan_size > 0; /* what a repair brings was not looked at */
 	ssize_t size = reader_next(&outgoing->reader, stuffed ? scratch : to);
 	size_t written;
 	char *end;

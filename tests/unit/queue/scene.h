@@ -263,7 +263,7 @@ static inline void scene_check_whole(struct scene *scene, uint64_t id)
 	ssize_t size;
 
 	assert_true(envelope != NULL && bytes != NULL);
-	reader_init(&reader, scene->view, envelope);
+	reader_init(&reader, scene->view, envelope, READ_EIGHTBIT);
 	while ((size = reader_next(&reader, bytes)) > 0)
 		for (ssize_t i = 0; i < size; i++, at++)
 			assert_true(bytes[i] == scene_byte(id, at));

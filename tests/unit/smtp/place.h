@@ -277,7 +277,7 @@ static inline char *place_text(struct place *place, const struct envelope *envel
 	ssize_t got;
 
 	assert_non_null(text);
-	reader_init(&reader, place->scene.view, envelope);
+	reader_init(&reader, place->scene.view, envelope, READ_EIGHTBIT);
 	while ((got = reader_next(&reader, text + at)) > 0)
 		at += (size_t)got;
 	assert_int_equal(got, 0);
