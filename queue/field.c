@@ -75,21 +75,3 @@ int field_fold(
 	(void)kind, (void)name_size, (void)value, (void)size, (void)out;
 	return 0;
 }
-
-int field_date_parse(const void *value, size_t size, int64_t *unix_s)
-{
-	(void)value, (void)size, (void)unix_s;
-	return -1;
-}
-
-bool field_content_type(const void *value, size_t size, char *out, size_t out_size)
-{
-	(void)value, (void)size, (void)out, (void)out_size;
-	return false;
-}
-
-int field_parameter(const void *value, size_t size, const char *name, char *out, size_t out_size)
-{
-	(void)value, (void)size, (void)name, (void)out, (void)out_size;
-	return -1;
-}

@@ -1,0 +1,235 @@
+#include "queue/parameter.h"
+
+#include <string.h>
+
+#include "core/ascii.h"
+#include "queue/comment.h"
+#include "queue/field.h"
+
+#define SECTIONS_MAX 64 /* of one value: RFC 2231 3 */
+
+/* The next ";" outside quotes and comments; where one of these does not end, it begins none. */
+static const char *find_semicolon(const char *at, const char *end)
+{
+	bool has_open_quote = false, has_open_comment = false;
+	size_t size;
+
+	while (at < end && *at != ';') {
+		size = 1;
+		if (*at == '"' && !has_open_quote) {
+			size = quoted_size(at, end);
+			has_open_quote = size == 0;
+		} else if (*at == '(' && !has_open_comment) {
+			size = comment_size(at, end);
+			has_open_comment = size == 0;
+		}
+		at += size > 0 ? size : 1;
+	}
+	return at;
+}
+
+static size_t trimmed(const char *at, const char *end)
+{
+	while (end > at && is_blank(end[-1]))
+		end--;
+	return (size_t)(end - at);
+}
+
+const char *parameter_first(const char *text, const char *end)
+{
+	return find_semicolon(text, end);
+}
+
+bool parameter_next(const char *at, const char *end, struct parameter *out)
+{
+	const char *equals;
+
+	if (at >= end)
+		return false;
+	*out = (struct parameter){.at = at};
+	at = comment_skip(at + 1, end);
+	out->end = find_semicolon(at, end);
+	equals = memchr(at, '=', (size_t)(out->end - at));
+	out->name = at;
+	out->name_size = trimmed(at, equals != NULL ? equals : out->end);
+	if (equals != NULL) {
+		out->value = comment_skip(equals + 1, out->end);
+		out->value_size = trimmed(out->value, out->end);
+	}
+	return true;
+}
+
+int parameter_byte(const struct parameter *parameter, size_t *at)
+{
+	const char *value = parameter->value;
+	bool is_quoted = parameter->value_size > 0 && value[0] == '"';
+
+	if (is_quoted && *at == 0)
+		(*at)++;
+	if (*at >= parameter->value_size)
+		return -1;
+	if (is_quoted) {
+		if (value[*at] == '"')
+			return -1;
+		if (value[*at] == '\\' && *at + 1 < parameter->value_size)
+			(*at)++;
+	} else if (is_blank(value[*at]) || value[*at] == '(') {
+		return -1;
+	}
+	return (unsigned char)value[(*at)++];
+}
+
+/* ---- reading one ---- */
+
+struct gather {
+	char *out;
+	size_t room, size; /* room without the NUL */
+};
+
+static void gather_byte(struct gather *gather, int c)
+{
+	if (c != '\0' && c != '\r' && c != '\n' && gather->size < gather->room)
+		gather->out[gather->size++] = (char)c;
+}
+
+static int hex(int c)
+{
+	if (ascii_is_digit((char)c))
+		return c - '0';
+	c = ascii_lower((char)c);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static void gather_plain(struct gather *gather, const struct parameter *parameter)
+{
+	size_t at = 0;
+
+	for (int c; (c = parameter_byte(parameter, &at)) >= 0;)
+		gather_byte(gather, c);
+}
+
+/* charset'language'text, with %XX; only a first section has the former two. */
+static void gather_extended(
+	struct gather *gather, const struct parameter *parameter, bool has_charset)
+{
+	int marks = has_charset ? 2 : 0;
+	size_t at = 0;
+
+	for (int c; (c = parameter_byte(parameter, &at)) >= 0;) {
+		size_t behind = at;
+		int high, low;
+
+		if (marks > 0) {
+			marks -= c == '\'';
+			continue;
+		}
+		if (c == '%' && (high = hex(parameter_byte(parameter, &behind))) >= 0 &&
+			(low = hex(parameter_byte(parameter, &behind))) >= 0) {
+			c = high * 16 + low;
+			at = behind;
+		}
+		gather_byte(gather, c);
+	}
+}
+
+enum form { FORM_OTHER, FORM_PLAIN, FORM_EXTENDED };
+
+/* Whether a parameter's name is `name` with `section` ("", "*0", …) behind it, and a "*" or not. */
+static enum form name_form(const struct parameter *parameter, const char *name, int section)
+{
+	size_t size = strlen(name), left;
+	const char *rest;
+	int number = 0;
+
+	if (!ascii_begins(parameter->name, parameter->name_size, name) || parameter->value == NULL)
+		return FORM_OTHER;
+	rest = parameter->name + size;
+	left = parameter->name_size - size;
+	if (section >= 0) {
+		if (left < 2 || rest[0] != '*' || !ascii_is_digit(rest[1]))
+			return FORM_OTHER;
+		for (rest++, left--; left > 0 && ascii_is_digit(*rest); rest++, left--)
+			number = number < SECTIONS_MAX ? number * 10 + (*rest - '0') : number;
+		if (number != section)
+			return FORM_OTHER;
+	}
+	if (left == 0)
+		return FORM_PLAIN;
+	return left == 1 && rest[0] == '*' ? FORM_EXTENDED : FORM_OTHER;
+}
+
+static bool gather_section(
+	struct gather *gather, const char *first, const char *end, const char *name, int section)
+{
+	struct parameter parameter;
+
+	for (const char *at = first; parameter_next(at, end, &parameter); at = parameter.end) {
+		enum form form = name_form(&parameter, name, section);
+
+		if (form == FORM_PLAIN)
+			gather_plain(gather, &parameter);
+		else if (form == FORM_EXTENDED)
+			gather_extended(gather, &parameter, section <= 0);
+		if (form != FORM_OTHER)
+			return true;
+	}
+	return false;
+}
+
+int field_parameter(const void *value, size_t size, const char *name, char *out, size_t out_size)
+{
+	const char *end = (const char *)value + size;
+	const char *first = parameter_first(value, end);
+	struct gather gather = {out, out_size - 1, 0};
+	int section = -1;
+
+	if (!gather_section(&gather, first, end, name, section)) {
+		do {
+			section++;
+		} while (section < SECTIONS_MAX &&
+			 gather_section(&gather, first, end, name, section));
+		if (section == 0)
+			return -1;
+	}
+	out[gather.size] = '\0';
+	return (int)gather.size;
+}
+
+/* ---- the type ---- */
+
+static bool is_token(char c)
+{
+	return c > ' ' && c < 0x7f && strchr("()<>@,;:\\\"/[]?=", c) == NULL;
+}
+
+/* The size of the token at the front, lower-cased into out; 0: none, or no room for it. */
+static size_t copy_token(const char *at, const char *end, char *out, size_t room)
+{
+	size_t size = 0;
+
+	for (; size < (size_t)(end - at) && is_token(at[size]); size++) {
+		if (size == room)
+			return 0;
+		out[size] = ascii_lower(at[size]);
+	}
+	return size;
+}
+
+bool field_content_type(const void *value, size_t size, char *out, size_t out_size)
+{
+	const char *end = (const char *)value + size;
+	const char *at = comment_skip(value, end);
+	size_t type, subtype;
+
+	if (out_size < 4)
+		return false;
+	type = copy_token(at, end, out, out_size - 3);
+	at = comment_skip(at + type, end);
+	if (type == 0 || at == end || *at != '/')
+		return false;
+	out[type] = '/';
+	at = comment_skip(at + 1, end);
+	subtype = copy_token(at, end, out + type + 1, out_size - type - 2);
+	out[type + 1 + subtype] = '\0';
+	return subtype > 0;
+}
