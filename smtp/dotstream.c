@@ -27,6 +27,18 @@ void dotstream_discard(struct dotstream *stream)
 	stream->discarding = true;
 }
 
+void dotstream_count(struct dotstream *stream)
+{
+	stream->counted = true;
+}
+
+/* Nothing of it is wanted by the sink any more. */
+static bool is_dropped(const struct dotstream *stream)
+{
+	return stream->discarding || (stream->has_nul && !stream->keeps_nul) ||
+	       stream->over_limit || stream->sink_failed;
+}
+
 /* Some byte over 127, eight at a time. */
 static bool find_eightbit(const char *bytes, size_t size)
 {
@@ -43,9 +55,7 @@ static bool find_eightbit(const char *bytes, size_t size)
 
 static void sink(struct dotstream *stream, const char *bytes, size_t size)
 {
-	if (stream->discarding || stream->has_nul || stream->over_limit || stream->sink_failed)
-		return;
-	if (!stream->sink(stream->owner, bytes, size))
+	if (!is_dropped(stream) && !stream->sink(stream->owner, bytes, size))
 		stream->sink_failed = true;
 }
 
@@ -77,7 +87,9 @@ static void grow_line(struct dotstream *stream, const char *bytes, size_t size)
 	stream->line_bytes += size;
 }
 
-static void end_line(struct dotstream *stream, bool ends_in_crlf)
+enum line_end { END_CRLF, END_LF, END_CR };
+
+static void end_line(struct dotstream *stream, enum line_end end)
 {
 	if (!stream->header_ended) {
 		if (stream->line_bytes == 0)
@@ -89,17 +101,17 @@ static void end_line(struct dotstream *stream, bool ends_in_crlf)
 	}
 	if (stream->line_bytes > TEXT_LINE_BYTES)
 		stream->has_long_lines = true;
-	if (!ends_in_crlf)
-		stream->has_lone_ends = true;
+	stream->has_lone_lf |= end == END_LF;
+	stream->has_lone_cr |= end == END_CR;
 	stream->line_bytes = 0;
-	stream->state = ends_in_crlf ? DOTSTREAM_START : DOTSTREAM_SOFT_START;
+	stream->state = end == END_CRLF ? DOTSTREAM_START : DOTSTREAM_SOFT_START;
 }
 
 /* A line's end that is not in the run as CRLF. */
-static void sink_line_end(struct pass *pass, bool ends_in_crlf)
+static void sink_line_end(struct pass *pass, enum line_end end)
 {
 	sink(pass->stream, "\r\n", 2);
-	end_line(pass->stream, ends_in_crlf);
+	end_line(pass->stream, end);
 	pass->run = pass->at;
 }
 
@@ -116,7 +128,36 @@ static void take_after_cr(struct pass *pass)
 	bool is_crlf = *pass->at == '\n';
 
 	pass->at += is_crlf;
-	sink_line_end(pass, is_crlf);
+	sink_line_end(pass, is_crlf ? END_CRLF : END_CR);
+}
+
+/* LF behind a line's only dot: the end for a client that never ends a line otherwise, when nothing is known to follow. */
+static void take_dot_lf(struct pass *pass)
+{
+	struct dotstream *stream = pass->stream;
+
+	pass->at++;
+	if (stream->lf_only && !stream->more_waits && pass->at == pass->end) {
+		stream->state = DOTSTREAM_LF_ENDED;
+		return;
+	}
+	sink_dot_line(pass);
+	sink_line_end(pass, END_LF);
+}
+
+/* CR behind a line's only dot. */
+static void take_dot_cr(struct pass *pass)
+{
+	struct dotstream *stream = pass->stream;
+
+	pass->at++;
+	stream->lf_only = false;
+	if (stream->state == DOTSTREAM_DOT) {
+		stream->state = DOTSTREAM_DOT_CR;
+		return;
+	}
+	sink_dot_line(pass);
+	stream->state = DOTSTREAM_CR;
 }
 
 /* A byte behind a dot that began a line and was kept back. */
@@ -124,17 +165,10 @@ static void take_after_dot(struct pass *pass)
 {
 	struct dotstream *stream = pass->stream;
 
-	if (*pass->at == '\r' && stream->state == DOTSTREAM_DOT) {
-		pass->at++;
-		stream->state = DOTSTREAM_DOT_CR;
-	} else if (*pass->at == '\r') {
-		sink_dot_line(pass);
-		pass->at++;
-		stream->state = DOTSTREAM_CR;
+	if (*pass->at == '\r') {
+		take_dot_cr(pass);
 	} else if (*pass->at == '\n') {
-		sink_dot_line(pass);
-		pass->at++;
-		sink_line_end(pass, false);
+		take_dot_lf(pass);
 	} else {
 		stream->sent_bytes--; /* a stuffed dot */
 		stream->state = DOTSTREAM_TEXT;
@@ -150,7 +184,7 @@ static void take_after_dot_cr(struct pass *pass)
 		return;
 	}
 	sink_dot_line(pass);
-	sink_line_end(pass, false);
+	sink_line_end(pass, END_CR);
 }
 
 static const char *find(const char *from, const char *end, char byte)
@@ -176,24 +210,27 @@ static void take_text(struct pass *pass)
 	stream->state = DOTSTREAM_TEXT;
 	if (stop == pass->end)
 		return;
-	if (stop == pass->cr && stop + 1 == pass->lf && pass->lf < pass->end) {
-		pass->at += 2; /* CRLF stays in the run */
-		end_line(stream, true);
-		return;
+	if (stop == pass->cr) {
+		stream->lf_only = false;
+		if (stop + 1 == pass->lf && pass->lf < pass->end) {
+			pass->at += 2; /* CRLF stays in the run */
+			end_line(stream, END_CRLF);
+			return;
+		}
 	}
 	sink_run(pass);
 	pass->run = ++pass->at;
 	if (stop == pass->cr)
 		stream->state = DOTSTREAM_CR;
 	else
-		sink_line_end(pass, false);
+		sink_line_end(pass, END_LF);
 }
 
 static void take_line_start(struct pass *pass)
 {
 	struct dotstream *stream = pass->stream;
 
-	if (*pass->at != '.') {
+	if (*pass->at != '.' || stream->counted) {
 		take_text(pass);
 		return;
 	}
@@ -222,6 +259,7 @@ static void take_some(struct pass *pass)
 	case DOTSTREAM_TEXT:
 		take_text(pass);
 		break;
+	case DOTSTREAM_LF_ENDED:
 	case DOTSTREAM_ENDED:
 		break;
 	}
@@ -235,6 +273,7 @@ static uint64_t undecided_bytes(const struct dotstream *stream)
 	case DOTSTREAM_SOFT_DOT:
 		return 1;
 	case DOTSTREAM_DOT_CR:
+	case DOTSTREAM_LF_ENDED:
 		return 2;
 	case DOTSTREAM_ENDED:
 		return 3;
@@ -251,14 +290,31 @@ enum dotstream_progress dotstream_next(
 	struct pass pass = {stream, from, from, end, find(from, end, '\n'), find(from, end, '\r')};
 
 	stream->sent_bytes += undecided_bytes(stream);
-	while (pass.at < pass.end && stream->state != DOTSTREAM_ENDED)
+	while (pass.at < pass.end && !dotstream_has_ended(stream))
 		take_some(&pass);
-	if (stream->state != DOTSTREAM_ENDED)
+	if (!dotstream_has_ended(stream))
 		sink_run(&pass);
 	*taken = (size_t)(pass.at - from);
 	stream->sent_bytes += *taken;
 	stream->sent_bytes -= undecided_bytes(stream);
 	if (stream->sent_bytes > stream->limit_bytes)
 		stream->over_limit = true;
-	return stream->state == DOTSTREAM_ENDED ? DOTSTREAM_DONE : DOTSTREAM_MORE;
+	return dotstream_has_ended(stream) ? DOTSTREAM_DONE : DOTSTREAM_MORE;
+}
+
+bool dotstream_finish(struct dotstream *stream)
+{
+	struct pass pass = {.stream = stream, .run = "", .at = ""};
+	bool was_whole = stream->state == DOTSTREAM_START || stream->state == DOTSTREAM_SOFT_START;
+
+	stream->sent_bytes += undecided_bytes(stream);
+	if (stream->state == DOTSTREAM_DOT || stream->state == DOTSTREAM_SOFT_DOT ||
+		stream->state == DOTSTREAM_DOT_CR)
+		sink_dot_line(&pass);
+	if (stream->state == DOTSTREAM_CR || stream->state == DOTSTREAM_DOT_CR)
+		sink_line_end(&pass, END_CR);
+	else if (!was_whole)
+		sink_line_end(&pass, END_CRLF);
+	stream->state = DOTSTREAM_ENDED;
+	return was_whole;
 }

@@ -14,10 +14,18 @@
  *	 │ └──────────────► SOFT_START ──"."──► SOFT_DOT                SOFT_START
  *	 └─CR─► CR (its LF may follow)              CR or LF: "." was a line; else: dot is taken off
  *
+ * One client is excepted (Q-62): with `lf_only`, set when every line of its session so far ended in a bare LF, LF "." LF is
+ * the end too (LF_ENDED), as long as the text itself holds no CR, and only when nothing is behind it: neither in what was read
+ * nor, by `more_waits`, in the socket. Else it is text. This is no hole for smuggling: that needs a relay in front of us
+ * which hands on LF "." LF as text, and a relay ends its commands with CRLF (RFC 5321 2.3.8), so that its sessions are
+ * not LF-only; and what a smuggler has in mind is always behind the false end.
+ *
+ * With dotstream_count the text is counted outside (BDAT, RFC 3030): no dot means anything, and only dotstream_finish ends it.
+ *
  * A dot is taken off every line that has more than it (RFC 5321 4.5.2), whatever ended the line before.
  * A NUL is an ordinary byte to the machine and is noted: such a text is to be refused whole, behind its dot, with 554 5.6.0.
- * Postfix hands NULs on and Exim stores them; taking them out silently, as for a device that cannot do better, would
- * change what a `standard` client said.
+ * Postfix hands NULs on and Exim stores them; taking them out silently, as for a device that cannot do better
+ * (`keeps_nul`: it is stored, and the plan takes them out), would change what a `standard` client said.
  *
  * Size: what the client sent as RFC 1870 counts it: line ends as they came, no stuffed dots, not the final dot line. Over
  * `limit_bytes`, or once dotstream_discard was called, the text is read to its end and dropped.
@@ -42,6 +50,7 @@ enum dotstream_state {
 	DOTSTREAM_DOT_CR,
 	DOTSTREAM_TEXT,
 	DOTSTREAM_CR,
+	DOTSTREAM_LF_ENDED,
 	DOTSTREAM_ENDED,
 };
 
@@ -57,6 +66,10 @@ struct dotstream {
 	void *owner;
 	uint64_t limit_bytes;
 	enum dotstream_state state;
+	bool keeps_nul; /* a NUL is no reason to drop the text */
+	bool lf_only; /* every line end of the session so far was a bare LF; cleared by the first CR */
+	bool more_waits; /* behind the next call's input something waits in the socket */
+	bool counted;
 
 	/* facts of the text so far */
 	uint64_t sent_bytes; /* see Size above */
@@ -65,7 +78,7 @@ struct dotstream {
 	bool has_nul;
 	bool has_dots; /* a stored line begins with a dot */
 	bool has_long_lines; /* a stored line over TEXT_LINE_BYTES */
-	bool has_lone_ends; /* a line ended in a lone LF or CR */
+	bool has_lone_lf, has_lone_cr; /* a line ended in one */
 	bool header_ended; /* an empty line was seen */
 	bool over_limit;
 	bool sink_failed;
@@ -81,6 +94,16 @@ void dotstream_init(
 /* *taken is all of it, but at DONE what lies behind the final dot line is not. */
 enum dotstream_progress dotstream_next(
 	struct dotstream *stream, const void *input, size_t size, size_t *taken);
+
+static inline bool dotstream_has_ended(const struct dotstream *stream)
+{
+	return stream->state == DOTSTREAM_ENDED || stream->state == DOTSTREAM_LF_ENDED;
+}
+
+/* Before the first byte: what comes is text and nothing else. */
+void dotstream_count(struct dotstream *stream);
+/* Nothing more comes: a last line without its end gets one. False if it did. */
+bool dotstream_finish(struct dotstream *stream);
 
 /* The text will not be wanted: reads on to its end without the sink. */
 void dotstream_discard(struct dotstream *stream);

@@ -71,8 +71,8 @@ static void check_same(const struct dotstream *a, const struct dotstream *b)
 	if (a->state != b->state || a->sent_bytes != b->sent_bytes ||
 		a->received_fields != b->received_fields || a->has_eightbit != b->has_eightbit ||
 		a->has_nul != b->has_nul || a->has_dots != b->has_dots ||
-		a->has_long_lines != b->has_long_lines || a->has_lone_ends != b->has_lone_ends ||
-		a->header_ended != b->header_ended)
+		a->has_long_lines != b->has_long_lines || a->has_lone_lf != b->has_lone_lf ||
+		a->has_lone_cr != b->has_lone_cr || a->header_ended != b->header_ended)
 		abort();
 }
 
