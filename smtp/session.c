@@ -28,7 +28,7 @@ static const struct {
 	[SESSION_MAIL] = {"mail", BIT(RCPT) | BIT(READY) | BIT(CLOSING) | BIT(GONE)},
 	[SESSION_RCPT] = {"rcpt", BIT(TEXT) | BIT(READY) | BIT(CLOSING) | BIT(GONE)},
 	[SESSION_TEXT] = {"text", BIT(STORING) | BIT(CLOSING) | BIT(GONE)},
-	[SESSION_STORING] = {"storing", BIT(READY) | BIT(CLOSING) | BIT(GONE)},
+	[SESSION_STORING] = {"storing", BIT(RCPT) | BIT(READY) | BIT(CLOSING) | BIT(GONE)},
 	[SESSION_HELD] = {"held", BIT(MAIL) | BIT(READY) | BIT(CLOSING) | BIT(GONE)},
 	[SESSION_CLOSING] = {"closing", BIT(GONE)},
 	[SESSION_GONE] = {"gone", 0},
@@ -95,6 +95,7 @@ bool session_hold(struct session *session, enum trouble trouble)
 
 void session_reset(struct session *session)
 {
+	data_forget(session);
 	transaction_close(&session->transaction);
 	session->message_quirks = (struct quirk_set){{0, 0}};
 	session->hold_end_mono_ms = 0;
@@ -176,6 +177,12 @@ static bool takes_input(const struct session *session)
 	return session->state != SESSION_TEXT || !handoff_is_full(&session->transaction->handoff);
 }
 
+static void note_line_end(struct session *session, const uint8_t *line, size_t size)
+{
+	if (line[size - 1] != '\n' || (size > 1 && line[size - 2] == '\r'))
+		session->sent_crlf = true;
+}
+
 /* How much of a line or lines was taken; sets wants_more when a part of a line is left. */
 static size_t take_command(struct session *session, const uint8_t *input, size_t size)
 {
@@ -185,6 +192,8 @@ static size_t take_command(struct session *session, const uint8_t *input, size_t
 		command_next(&session->parser, input, size, &taken, &command);
 
 	session->wants_more = progress == COMMAND_MORE;
+	if (progress != COMMAND_MORE)
+		note_line_end(session, input, taken);
 	if (progress == COMMAND_MORE)
 		return taken;
 	verb_run(session, &command);
@@ -219,7 +228,9 @@ static size_t take_input(struct session *session, size_t size)
 
 	session->wants_more = false;
 	while (used < size && !session->wants_more && takes_input(session)) {
-		if (session->state == SESSION_TEXT)
+		if (session->skip_octets > 0)
+			used += bdat_skip(session, size - used);
+		else if (session->state == SESSION_TEXT)
 			used += data_take(session, input + used, size - used);
 		else
 			used += take_command(session, input + used, size - used);

@@ -16,6 +16,7 @@
  *	                 ▲ │ full store  ▲                                            │
  *	                 │ └───► HELD ───┘ room again                                 │
  *	                 └──────────── RSET, EHLO; the reply to the dot ──────────────┘
+ *	RCPT ──BDAT──► TEXT ──► STORING ──► RCPT: a chunk that is not the last
  *	any ──► CLOSING ──► GONE;   any ──► GONE (connection broken)
  *
  * Threads: its worker's. Owner: itself; it is freed from within the calls of its watch, timer and letters, and never
@@ -92,6 +93,9 @@ struct session {
 	bool may_relay;
 	bool wants_more; /* what is kept is a part of a line */
 	bool is_later;
+	bool sent_crlf; /* some line of it, command or text, ended otherwise than in a bare LF */
+	uint64_t skip_octets; /* of a refused BDAT: read and dropped */
+	const char *skip_reply; /* then said */
 	unsigned commands, bad_commands; /* since the start or the last message */
 	char *helo; /* NULL: none yet */
 	char client[64];

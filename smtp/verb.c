@@ -34,7 +34,7 @@ static const struct verb table[] = {
 	{"EXPN", verb_unoffered, ANYTIME, ARGUMENT_ANY, NULL, NULL},
 	{"STARTTLS", verb_unoffered, ANYTIME, ARGUMENT_ANY, NULL, NULL},
 	{"AUTH", verb_unoffered, ANYTIME, ARGUMENT_ANY, NULL, NULL},
-	{"BDAT", verb_unoffered, ANYTIME, ARGUMENT_ANY, NULL, NULL},
+	{"BDAT", verb_bdat, ANYTIME, ARGUMENT_ANY, NULL, NULL},
 	{"ETRN", verb_unoffered, ANYTIME, ARGUMENT_ANY, NULL, NULL},
 	{"TURN", verb_unoffered, ANYTIME, ARGUMENT_ANY, NULL, NULL},
 	{"SEND", verb_unoffered, ANYTIME, ARGUMENT_ANY, NULL, NULL},

@@ -20,7 +20,7 @@ typedef void verb_fn(struct session *session, const struct command *command);
 /* Answers one command, whatever it is. */
 void verb_run(struct session *session, const struct command *command);
 
-verb_fn verb_ehlo, verb_helo, verb_mail, verb_rcpt, verb_data;
+verb_fn verb_ehlo, verb_helo, verb_mail, verb_rcpt, verb_data, verb_bdat;
 verb_fn verb_rset, verb_noop, verb_quit, verb_vrfy, verb_help;
 verb_fn verb_unoffered; /* known and not done here */
 verb_fn verb_foreign; /* another protocol's: an attack, not a quirk */
@@ -28,10 +28,22 @@ verb_fn verb_foreign; /* another protocol's: an attack, not a quirk (Q-15) */
 /* The reply to MAIL was held for room in the store: looks again. */
 void mail_again(struct session *session);
 
-/* Text behind DATA: how many bytes were taken, all of them but those behind the final dot. */
+/* Begins the message's text: id, trace, dot stream, inspection. False without memory. */
+bool data_begin(struct session *session) __attribute__((warn_unused_result));
+/* What is full goes to the writer. */
+void data_advance(struct session *session);
+/* In STORING, nothing under way: the text (or its chunk) is whole, and is judged. */
+void data_end(struct session *session);
+/* Text behind DATA or BDAT: how many bytes were taken, all of them but those behind the final dot or the chunk. */
 size_t data_take(struct session *session, const uint8_t *bytes, size_t size);
+/* A chunk's octets. */
+size_t bdat_take(struct session *session, const uint8_t *bytes, size_t size);
+/* Octets of a BDAT that was refused (session->skip_octets); the reply comes behind the last. Returns how many were taken. */
+size_t bdat_skip(struct session *session, size_t size);
 /* The writer had no room for it: asks again. */
 void data_again(struct session *session);
+/* The transaction is given up between two chunks: what the store has of it is swept. */
+void data_forget(struct session *session);
 /* The client is gone: what is not yet a message becomes none. */
 void data_abandon(struct session *session);
 

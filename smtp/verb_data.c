@@ -9,18 +9,25 @@
  *   5. A client that goes before its final dot leaves nothing.
  */
 #include <errno.h>
+#include <sys/ioctl.h>
 
 #include "core/log.h"
 #include "core/metrics.h"
 #include "smtp/deadline.h"
+#include "smtp/errand.h"
 #include "smtp/trace.h"
 #include "smtp/verb.h"
+
+/* how far SIZE= may be from the truth before it is noted. */
+#define SIZE_SLACK_PART  8
+#define SIZE_SLACK_BYTES 512
+#define SIZE_ABSURD      16 /* so many times too large */
 
 static handoff_answered_fn read_result;
 
 /* ---- 1 ---- */
 
-static bool begin_text(struct session *session)
+bool data_begin(struct session *session)
 {
 	struct transaction *transaction = session->transaction;
 	struct session_shared *shared = session->shared;
@@ -42,6 +49,8 @@ static bool begin_text(struct session *session)
 	handoff_init(&transaction->handoff, shared->intake, id, read_result, session);
 	dotstream_init(&transaction->dotstream, session->listener->max_message_bytes,
 		transaction_take, transaction);
+	transaction->dotstream.keeps_nul = session->policy->lenient;
+	transaction->dotstream.lf_only = session->policy->lenient && !session->sent_crlf;
 	transaction->inspection = inspection_open(&terms);
 	return transaction->inspection != NULL &&
 	       handoff_take(&transaction->handoff, field, field_size);
@@ -50,7 +59,11 @@ static bool begin_text(struct session *session)
 void verb_data(struct session *session, const struct command *command)
 {
 	(void)command;
-	if (!begin_text(session)) {
+	if (session->transaction->is_chunked) {
+		session_reject(session, "503 5.5.1 BDAT was begun, go on with BDAT or RSET");
+		return;
+	}
+	if (!data_begin(session)) {
 		session_trouble(session, TROUBLE_MEMORY);
 		return;
 	}
@@ -105,6 +118,10 @@ static void refuse_message(struct session *session)
 		log_address(&from, transaction->reverse_path),
 		(unsigned long long)transaction->dotstream.sent_bytes,
 		policy_trouble_name(transaction->refusal));
+	if (transaction->refusal == TROUBLE_MESSAGE_SIZE)
+		session_quirk(session, QUIRK_OVERSIZE, NULL, 0);
+	if (transaction->refusal == TROUBLE_MESSAGE_LOOP)
+		session_quirk(session, QUIRK_LOOP, NULL, 0);
 	session_trouble(session, transaction->refusal);
 	session_reset(session);
 }
@@ -131,11 +148,40 @@ static enum trouble judge_text(const struct session *session)
 		return transaction->refusal;
 	if (text->over_limit)
 		return TROUBLE_MESSAGE_SIZE;
-	if (text->has_nul)
+	if (text->has_nul && !text->keeps_nul)
 		return TROUBLE_MESSAGE_NUL;
 	if (text->received_fields > session->listener->max_received_fields)
 		return TROUBLE_MESSAGE_LOOP;
 	return text->sink_failed ? TROUBLE_MEMORY : TROUBLE_NONE;
+}
+
+/*
+ * SIZE= is what a client thinks; the real size counts (Q-83). Who counts line ends in another way, or guesses before it
+ * encodes, is not wrong by much.
+ */
+static bool is_declared_wrong(uint64_t declared_bytes, uint64_t real_bytes)
+{
+	return declared_bytes != 0 &&
+	       (declared_bytes + declared_bytes / SIZE_SLACK_PART + SIZE_SLACK_BYTES < real_bytes ||
+		       declared_bytes / SIZE_ABSURD > real_bytes + SIZE_SLACK_BYTES);
+}
+
+/* What the dot stream knows and the inspection does not. */
+static void note_text(struct session *session)
+{
+	const struct transaction *transaction = session->transaction;
+	const struct dotstream *text = &transaction->dotstream;
+
+	if (text->has_lone_lf || text->state == DOTSTREAM_LF_ENDED)
+		session_quirk(session, QUIRK_LONE_LF, NULL, 0);
+	if (text->state == DOTSTREAM_LF_ENDED)
+		session_quirk(session, QUIRK_LF_DOT, NULL, 0);
+	if (text->has_lone_cr)
+		session_quirk(session, QUIRK_LONE_CR, NULL, 0);
+	if (is_declared_wrong(transaction->declared_bytes, text->sent_bytes))
+		session_quirk(session, QUIRK_WRONG_SIZE, NULL, 0);
+	if (!text->lf_only)
+		session->sent_crlf = true;
 }
 
 /* What is wrong with the text, and all that was with the session before, goes into the envelope. NULL without memory. */
@@ -156,16 +202,30 @@ static struct envelope *make_envelope(struct session *session)
 
 	if (!transaction_inspect(transaction, &source))
 		return NULL;
+	note_text(session);
 	session_quirks(session, &transaction->findings.quirks);
 	quirk_set_merge(&quirks, &session->message_quirks);
 	return transaction_envelope(transaction, &client);
 }
 
-static void end_text(struct session *session)
+/* A chunk is taken and the next may come. */
+static void answer_chunk(struct session *session)
 {
+	session_reply(session, "250 2.0.0 Ok: %llu octets so far",
+		(unsigned long long)session->transaction->dotstream.sent_bytes);
+	session_move(session, SESSION_RCPT);
+}
+
+void data_end(struct session *session)
+{
+	const struct transaction *transaction = session->transaction;
 	enum trouble why = judge_text(session);
 	struct envelope *envelope;
 
+	if (why == TROUBLE_NONE && transaction->is_chunked && !transaction->chunk_is_last) {
+		answer_chunk(session);
+		return;
+	}
 	if (why == TROUBLE_NONE) {
 		envelope = make_envelope(session);
 		if (envelope != NULL && handoff_add(&session->transaction->handoff, envelope))
@@ -177,6 +237,22 @@ static void end_text(struct session *session)
 
 /* ---- 2 ---- */
 
+void data_advance(struct session *session)
+{
+	struct transaction *transaction = session->transaction;
+	const struct dotstream *text = &transaction->dotstream;
+
+	if (!text->over_limit && (!text->has_nul || text->keeps_nul))
+		handoff_advance(&transaction->handoff);
+}
+
+static bool has_more_in_socket(const struct session *session)
+{
+	int waiting = 0;
+
+	return ioctl(session->channel.conn.fd, FIONREAD, &waiting) == 0 && waiting > 0;
+}
+
 size_t data_take(struct session *session, const uint8_t *bytes, size_t size)
 {
 	struct transaction *transaction = session->transaction;
@@ -184,16 +260,19 @@ size_t data_take(struct session *session, const uint8_t *bytes, size_t size)
 	enum dotstream_progress progress;
 	size_t taken;
 
+	if (transaction->is_chunked)
+		return bdat_take(session, bytes, size);
+	if (text->lf_only)
+		text->more_waits = has_more_in_socket(session);
 	progress = dotstream_next(text, bytes, size, &taken);
 	deadline_note_text(session, taken);
 	if (progress == DOTSTREAM_MORE) {
-		if (!text->over_limit && !text->has_nul)
-			handoff_advance(&transaction->handoff);
+		data_advance(session);
 		return taken;
 	}
 	session_move(session, SESSION_STORING);
 	if (!transaction->handoff.under_way)
-		end_text(session);
+		data_end(session);
 	return taken;
 }
 
@@ -223,7 +302,7 @@ static void read_append_result(struct session *session, enum trouble trouble)
 		dotstream_discard(&transaction->dotstream);
 	}
 	if (session->state == SESSION_STORING)
-		end_text(session);
+		data_end(session);
 	else if (trouble == TROUBLE_NONE)
 		handoff_advance(&transaction->handoff);
 }
@@ -268,6 +347,12 @@ void data_again(struct session *session)
 }
 
 /* ---- 5 ---- */
+
+void data_forget(struct session *session)
+{
+	if (session->transaction != NULL && session->transaction->handoff.leaves_pieces)
+		errand_send(session->shared, WRITER_DROP, session->transaction->handoff.id);
+}
 
 void data_abandon(struct session *session)
 {

@@ -112,15 +112,18 @@ void verb_mail(struct session *session, const struct command *command)
 		session_reject(session, "%s", refusal);
 		return;
 	}
-	if (parameters.size_bytes > session->listener->max_message_bytes) {
+	if (parameters.size_bytes > session->listener->max_message_bytes &&
+		!session->policy->lenient) {
 		session_trouble(session, TROUBLE_MESSAGE_SIZE);
 		return;
 	}
 	session->transaction = transaction_open(&path, parameters.body_8bitmime);
-	if (session->transaction == NULL)
+	if (session->transaction == NULL) {
 		session_trouble(session, TROUBLE_MEMORY);
-	else
+	} else {
+		session->transaction->declared_bytes = parameters.size_bytes;
 		answer_mail(session);
+	}
 }
 
 void mail_again(struct session *session)

@@ -111,6 +111,17 @@ static void check_lines(const struct heard *heard, unsigned listener)
 	}
 }
 
+/*
+ * Where a part of what an LF-only client says ends in LF "." LF, its text ends there (dotstream.h): the answers may differ with
+ * the cut then.
+ */
+static bool depends_on_cut(const uint8_t *input, size_t size)
+{
+	const uint8_t *dot = memmem(input, size, "\n.\n", 3);
+
+	return dot != NULL && memchr(input, '\r', (size_t)(dot - input)) == NULL;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 {
 	static struct heard whole, cut;
@@ -123,6 +134,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 	run(input + 1, size - 1, size, listener, &whole);
 	check_lines(&whole, listener);
 	run(input + 1, size - 1, 1 + (size_t)(input[0] >> 1), listener, &cut);
+	check_lines(&cut, listener);
+	if (listener == PLACE_FRAGILE && depends_on_cut(input + 1, size - 1))
+		return 0;
 	if (whole.size != cut.size || memcmp(whole.text, cut.text, whole.size) != 0)
 		abort();
 	return 0;

@@ -342,6 +342,148 @@ static void sink_that_refuses_is_asked_once_and_the_end_is_still_found(void **st
 	assert_int_equal(asked, 1);
 }
 
+/* One call a part, of a client whose lines all end in a bare LF. */
+static bool run_lf_only(const char *const *parts, struct outcome *outcome)
+{
+	memset(outcome, 0, sizeof(*outcome));
+	dotstream_init(&outcome->stream, NO_LIMIT, store, &outcome->stored);
+	outcome->stream.lf_only = true;
+	for (; *parts != NULL && !outcome->done; parts++) {
+		size_t taken;
+
+		outcome->done = dotstream_next(&outcome->stream, *parts, strlen(*parts), &taken) ==
+				DOTSTREAM_DONE;
+		outcome->taken += taken;
+	}
+	return outcome->done;
+}
+
+static void lf_dot_lf_ends_a_text_whose_lines_all_end_so(void **state)
+{
+	static const char *const texts[][5] = {
+		{"a\nb\n.\n"},
+		{"a\nb\n", ".\n"},
+		{"a\nb\n.", "\n"},
+		{"a\nb", "\n", ".", "\n"},
+	};
+	struct outcome outcome;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		assert_true(run_lf_only(texts[i], &outcome));
+		assert_int_equal(outcome.stream.state, DOTSTREAM_LF_ENDED);
+		assert_int_equal(outcome.stream.sent_bytes, 4);
+		assert_int_equal(outcome.stored.size, 6);
+		assert_memory_equal(outcome.stored.data, "a\r\nb\r\n", 6);
+		bytes_fini(&outcome.stored);
+	}
+}
+
+static void lf_dot_lf_is_text_when_something_is_behind_it_or_a_cr_before_it(void **state)
+{
+	static const char *const texts[][5] = {
+		{"a\n.\nQUIT\n"},
+		{"a\r\nb\n.\n"},
+		{"a\r\n", "b\n", ".\n"},
+		{"a\rb\n.\n"},
+		{"a\n.\r", "\n.\n"},
+		{"a\n.\r\n"},
+	};
+	struct outcome outcome;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		assert_false(run_lf_only(texts[i], &outcome));
+		bytes_fini(&outcome.stored);
+	}
+	dotstream_init(&outcome.stream, NO_LIMIT, store, &outcome.stored);
+	outcome.stream.lf_only = outcome.stream.more_waits = true;
+	assert_int_equal(
+		dotstream_next(&outcome.stream, "a\n.\n", 4, &outcome.taken), DOTSTREAM_MORE);
+	bytes_fini(&outcome.stored);
+}
+
+static void an_lf_only_text_may_still_end_in_crlf_dot_crlf(void **state)
+{
+	static const char *const text[] = {"a\nb\r\n.\r\n", NULL};
+	struct outcome outcome;
+
+	(void)state;
+	assert_true(run_lf_only(text, &outcome));
+	assert_int_equal(outcome.stream.state, DOTSTREAM_ENDED);
+	bytes_fini(&outcome.stored);
+}
+
+static void nuls_may_be_kept(void **state)
+{
+	struct outcome outcome = {0};
+
+	(void)state;
+	dotstream_init(&outcome.stream, NO_LIMIT, store, &outcome.stored);
+	outcome.stream.keeps_nul = true;
+	assert_int_equal(dotstream_next(&outcome.stream, "a\0b\r\n.\r\n", 8, &outcome.taken),
+		DOTSTREAM_DONE);
+	assert_true(outcome.stream.has_nul);
+	assert_int_equal(outcome.stored.size, 5);
+	bytes_fini(&outcome.stored);
+}
+
+/* What is stored of counted text, however it is cut; `whole`: nothing had to be added at its end. */
+static void check_counted(const char *input, const char *wanted, bool whole)
+{
+	for (size_t step = 1; step <= strlen(input) + 1; step++) {
+		struct outcome outcome = {0};
+
+		dotstream_init(&outcome.stream, NO_LIMIT, store, &outcome.stored);
+		dotstream_count(&outcome.stream);
+		for (size_t at = 0, size = strlen(input); at < size; at += outcome.taken)
+			assert_int_equal(
+				dotstream_next(&outcome.stream, input + at,
+					size - at < step ? size - at : step, &outcome.taken),
+				DOTSTREAM_MORE);
+		assert_int_equal(dotstream_finish(&outcome.stream), whole);
+		assert_int_equal(outcome.stream.sent_bytes, strlen(input));
+		assert_int_equal(outcome.stored.size, strlen(wanted));
+		if (wanted[0] != '\0')
+			assert_memory_equal(outcome.stored.data, wanted, strlen(wanted));
+		bytes_fini(&outcome.stored);
+	}
+}
+
+static void counted_text_knows_no_dots_and_its_last_line_gets_an_end(void **state)
+{
+	(void)state;
+	check_counted("", "", true);
+	check_counted("a\r\n", "a\r\n", true);
+	check_counted("a\r\n.\r\nb\n..c\n", "a\r\n.\r\nb\r\n..c\r\n", true);
+	check_counted("a", "a\r\n", false);
+	check_counted("a\r\n.", "a\r\n.\r\n", false);
+	check_counted("a\r", "a\r\n", false);
+	check_counted(".\r\n.\r", ".\r\n.\r\n", false);
+}
+
+/* A text whose client went: what was kept back of it is text after all. */
+static void finish_gives_what_was_kept_back(void **state)
+{
+	static const struct {
+		const char *input, *wanted;
+	} rows[] = {{"a\r\n.", "a\r\n.\r\n"}, {"a\r\n.\r", "a\r\n.\r\n"}, {"a\n.", "a\r\n.\r\n"},
+		{"a\r", "a\r\n"}, {"a", "a\r\n"}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct outcome outcome;
+
+		run(&outcome, rows[i].input, strlen(rows[i].input), 100, NO_LIMIT);
+		assert_false(outcome.done);
+		dotstream_finish(&outcome.stream);
+		assert_int_equal(outcome.stream.sent_bytes, strlen(rows[i].input));
+		assert_int_equal(outcome.stored.size, strlen(rows[i].wanted));
+		assert_memory_equal(outcome.stored.data, rows[i].wanted, strlen(rows[i].wanted));
+		bytes_fini(&outcome.stored);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -360,6 +502,12 @@ int main(void)
 		cmocka_unit_test(size_is_what_the_client_sent),
 		cmocka_unit_test(text_over_the_limit_is_read_to_its_end_and_dropped),
 		cmocka_unit_test(sink_that_refuses_is_asked_once_and_the_end_is_still_found),
+		cmocka_unit_test(lf_dot_lf_ends_a_text_whose_lines_all_end_so),
+		cmocka_unit_test(lf_dot_lf_is_text_when_something_is_behind_it_or_a_cr_before_it),
+		cmocka_unit_test(an_lf_only_text_may_still_end_in_crlf_dot_crlf),
+		cmocka_unit_test(nuls_may_be_kept),
+		cmocka_unit_test(counted_text_knows_no_dots_and_its_last_line_gets_an_end),
+		cmocka_unit_test(finish_gives_what_was_kept_back),
 	};
 
 	return cmocka_run_group_tests_name("smtp/dotstream", tests, NULL, NULL);

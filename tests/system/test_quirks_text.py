@@ -1,0 +1,349 @@
+"""What fragile clients get wrong between DATA and the answer, by number (docs/quirks.md): Q-61 to Q-68, Q-71, Q-81 to Q-87."""
+import re
+import socket
+import struct
+
+import pytest
+
+from conftest import TEXT
+
+SAFE_LINES = re.compile(rb"(?:[^\r\n\0]*\r\n)*")
+
+
+@pytest.fixture
+def fragile(make_relay, upstream):
+    return make_relay(upstream.port, profile="fragile")
+
+
+def envelope(client, sender="a@example.com", recipient="b@example.org"):
+    client.command(f"MAIL FROM:<{sender}>", 250)
+    client.command(f"RCPT TO:<{recipient}>", 250)
+
+
+def begin(client, **options):
+    envelope(client, **options)
+    client.command("DATA", 354)
+
+
+def quirks_of(relay, identifier):
+    return relay.api(f"/v1/queue/messages/{identifier}")["quirks"]
+
+
+def held_back(make_relay, **options):
+    """A relay whose upstream is away, so that its messages can be looked at."""
+    return make_relay(1, profile="fragile", **options)
+
+
+def reset(client):
+    """Ends the connection by RST, as a device does that is switched off and on."""
+    client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+
+
+# ---- line ends ----
+
+@pytest.mark.parametrize("profile", ["fragile", "standard"])
+def test_q61_bare_lf_line_ends_become_crlf(make_relay, upstream, profile):
+    relay = make_relay(upstream.port, profile=profile)
+    with relay.client() as client:
+        client.hello()
+        begin(client)
+        client.send(b"From: a@example.com\nSubject: q61\n\none\ntwo\n\r\n.\r\n")
+        client.expect(250)
+    (text,) = upstream.wait_for(1)
+    assert SAFE_LINES.fullmatch(text) and b"\r\none\r\ntwo\r\n" in text
+
+
+def test_q61_q63_line_ends_are_noted(make_relay):
+    relay = held_back(make_relay)
+    with relay.client() as client:
+        client.hello()
+        begin(client)
+        client.send(b"From: a@example.com\nSubject: x\r\n\r\none\rtwo\r\n.\r\n")
+        identifier = client.expect(250).split()[-1]
+    assert {"Q-61", "Q-63"} <= set(quirks_of(relay, identifier))
+
+
+def test_q63_mixed_line_ends_become_crlf(fragile, upstream):
+    with fragile.client() as client:
+        client.hello()
+        begin(client)
+        client.send(b"Subject: x\r\nFrom: a@example.com\n\r\none\rtwo\r\r\nthree\n.\r\n.x\r\n\r\n.\r\n")
+        client.expect(250)
+    (text,) = upstream.wait_for(1)
+    assert SAFE_LINES.fullmatch(text) and b"\r\none\r\ntwo\r\n" in text
+
+
+def test_q62_a_session_with_one_crlf_is_no_lf_only_session(fragile, upstream):
+    with fragile.client() as client:
+        client.hello()  # in CRLF
+        begin(client)
+        client.send(b"Subject: x\n\nhello\n.\n")
+        client.send(b"more\n\r\n.\r\n")
+        client.expect(250)
+    (taken,) = upstream.wait_for(1)
+    assert b"more\r\n" in taken
+
+
+def test_q62_a_standard_listener_knows_no_lf_dot_lf(relay, upstream):
+    with relay.client() as client:
+        client.hello()
+        begin(client)
+        client.send(b"Subject: x\n\nhello\n.\n")
+        client.send(b"more\n\r\n.\r\n")
+        client.expect(250)
+    assert b"more\r\n" in upstream.wait_for(1)[0]
+
+
+def test_q64_lines_behind_an_unstuffed_dot_get_500_and_twenty_are_the_end(fragile, upstream):
+    with fragile.client() as client:
+        client.hello()
+        begin(client)
+        client.send(b"Subject: x\r\n\r\nlist:\r\n.\r\n" + b"this was meant as text\r\n" * 30)
+        client.expect(250)
+        for _ in range(20):
+            client.expect(500)
+        while True:  # the one that is too many, then the end, and never 4xx
+            try:
+                code, _ = client.reply()
+            except (EOFError, ConnectionResetError):
+                break
+            assert code == 500
+    assert len(upstream.wait_for(1)) == 1
+
+
+# ---- NUL ----
+
+def test_q71_nuls_are_taken_on_a_fragile_listener(make_relay):
+    relay = held_back(make_relay)
+    with relay.client() as client:
+        client.hello()
+        identifier = client.message(b"From: a@example.com\r\nSubject: x\r\n\r\nhe\0llo\r\n")
+    assert relay.api(f"/v1/queue/messages/{identifier}")["id"] == identifier
+
+
+def test_q71_nuls_are_refused_on_a_standard_one(relay):
+    with relay.client() as client:
+        client.hello()
+        begin(client)
+        client.send(b"Subject: x\r\n\r\nhe\0llo\r\n.\r\n")
+        assert client.expect(554).startswith("554 5.6.0")
+
+
+# ---- BDAT ----
+
+PROFILES = pytest.mark.parametrize("profile", ["fragile", "standard"])
+
+
+@PROFILES
+def test_bdat_chunks_become_one_message(make_relay, upstream, profile):
+    relay = make_relay(upstream.port, profile=profile)
+    with relay.client() as client:
+        client.hello()
+        envelope(client)
+        client.send(b"BDAT 24\r\nSubject: x\r\n\r\nhello\r\n.\r\nBDAT 4\r\nyou\r")
+        client.expect(250)
+        client.expect(250)
+        client.send(b"BDAT 5 LAST\r\n\n..x\n")
+        assert "queued as" in client.expect(250)
+        client.command("NOOP", 250)
+    (text,) = upstream.wait_for(1)
+    assert text.endswith(b"\r\n\r\nhello\r\n.\r\nyou\r\n..x\r\n"), text
+
+
+def test_bdat_takes_a_large_message_cut_anywhere(relay, upstream):
+    body = b"".join(b"%06d and some more of the line, so that it has a length\r\n" % i for i in range(20000))
+    text = b"Subject: large\r\n\r\n" + body
+    with relay.client() as client:
+        client.hello()
+        envelope(client)
+        for at in range(0, len(text), 250_007):
+            part = text[at:at + 250_007]
+            client.send(b"BDAT %d%s\r\n" % (len(part), b" LAST" if at + len(part) == len(text) else b"") + part)
+            client.expect(250)
+    assert upstream.wait_for(1)[0].endswith(body)
+
+
+def test_bdat_zero_last_ends_a_message(relay, upstream):
+    with relay.client() as client:
+        client.hello()
+        envelope(client)
+        client.send(b"BDAT 18\r\nSubject: x\r\n\r\nhi\r\n")
+        client.expect(250)
+        client.command("BDAT 0 LAST", 250)
+    assert upstream.wait_for(1)[0].endswith(b"\r\n\r\nhi\r\n")
+
+
+def test_bdat_before_its_time_is_dropped_and_the_session_stays_in_step(relay, upstream):
+    with relay.client() as client:
+        client.send(b"BDAT 6\r\nQUIT\r\nNOOP\r\n")
+        client.expect(503)
+        client.expect(250)
+        client.hello()
+        client.send(b"BDAT 6 LAST\r\nQUIT\r\nMAIL FROM:<a@example.com>\r\nBDAT 6\r\nQUIT\r\n")
+        client.expect(503)
+        client.expect(250)
+        client.expect(503)
+        client.command("RCPT TO:<b@example.org>", 250)
+        client.send(b"BDAT 4 LAST\r\nhi\r\n")
+        client.expect(250)
+    assert upstream.wait_for(1)[0].endswith(b"hi\r\n")
+
+
+def test_bdat_over_the_size_is_552_and_the_octets_are_dropped(make_relay, upstream):
+    relay = make_relay(upstream.port, listen="max_message = 100KB")
+    with relay.client() as client:
+        client.hello()
+        envelope(client)
+        big = b"Subject: x\r\n\r\n" + b"x" * 600_000
+        client.send(b"BDAT %d\r\n" % len(big) + big + b"BDAT 6 LAST\r\nQUIT\r\n")
+        client.expect(552)
+        client.expect(503)
+        client.message(TEXT)
+    assert len(upstream.wait_for(1)) == 1
+
+
+@PROFILES
+@pytest.mark.parametrize("argument", ["", "x", "-1", "12 FIRST", "99999999999999999999", "1x LAST"])
+def test_bdat_whose_size_cannot_be_read_ends_the_session(make_relay, upstream, profile, argument):
+    relay = make_relay(upstream.port, profile=profile)
+    with relay.client() as client:
+        client.hello()
+        envelope(client)
+        client.send(f"BDAT {argument}\r\nQUIT\r\n")
+        client.expect(501)
+        assert client.is_closed()
+
+
+def test_bdat_and_data_do_not_mix(relay, upstream):
+    with relay.client() as client:
+        client.hello()
+        envelope(client)
+        client.send(b"BDAT 15\r\nSubject: x\r\n\r\n1")
+        client.expect(250)
+        client.command("DATA", 503)
+        client.send(b"BDAT 1 LAST\r\n2")
+        client.expect(250)
+    assert upstream.wait_for(1)[0].endswith(b"\r\n\r\n12\r\n")
+
+
+def test_bdat_is_forgotten_by_rset_and_its_text_swept(relay, upstream):
+    with relay.client() as client:
+        client.hello()
+        envelope(client)
+        part = b"x" * 70 + b"\r\n"
+        client.send(b"BDAT %d\r\n" % (len(part) * 10000) + part * 10000)
+        client.expect(250)
+        client.command("RSET", 250)
+        client.message(TEXT)
+    text = upstream.wait_for(1)[0]
+    assert b"xxxx" not in text
+    relay.wait_empty()
+
+
+def test_bdat_of_a_client_that_leaves_between_chunks_is_nothing(relay, upstream):
+    with relay.client() as client:
+        client.hello()
+        envelope(client)
+        client.send(b"BDAT 2\r\nhi")
+        client.expect(250)
+        client.command("QUIT", 221)
+    assert relay.messages() == []
+    assert upstream.count()["messages"] == 0
+
+
+@PROFILES
+def test_q81_bdat_after_helo_and_without_a_last_line_end_is_taken(make_relay, upstream, profile):
+    relay = make_relay(upstream.port, profile=profile)
+    with relay.client() as client:
+        client.command("HELO client.example", 250)
+        envelope(client)
+        client.send(b"BDAT 17 LAST\r\nSubject: x\r\n\r\nend")
+        client.expect(250)
+        client.command("QUIT", 221)
+    assert upstream.wait_for(1)[0].endswith(b"\r\n\r\nend\r\n")
+
+
+def test_q81_is_noted(make_relay):
+    relay = held_back(make_relay)
+    with relay.client() as client:
+        client.hello()
+        envelope(client)
+        client.send(b"BDAT 17 LAST\r\nSubject: x\r\n\r\nend")
+        identifier = client.expect(250).split()[-1]
+        envelope(client)
+        client.send(b"BDAT 19 LAST\r\nSubject: x\r\n\r\nend\r\n")
+        clean = client.expect(250).split()[-1]
+    assert "Q-81" in quirks_of(relay, identifier)
+    assert "Q-81" not in quirks_of(relay, clean)
+
+
+# ---- size and loops ----
+
+def sized(client, declared, text):
+    client.command(f"MAIL FROM:<a@example.com> SIZE={declared}", 250)
+    client.command("RCPT TO:<b@example.org>", 250)
+    client.command("DATA", 354)
+    client.send(text + b".\r\n")
+
+
+def test_q83_a_wrong_size_is_noted_and_the_real_one_counts(make_relay):
+    relay = held_back(make_relay, listen="max_message = 100KB")
+    text = TEXT + b"x" * 60 + b"\r\n"
+    with relay.client() as client:
+        client.hello()
+        ids = {}
+        for declared in (10, len(text), len(text) - 5, 20_000_000):
+            sized(client, declared, text * (100 if declared == 10 else 1))
+            ids[declared] = client.expect(250).split()[-1]
+    noted = {declared: "Q-83" in quirks_of(relay, identifier) for declared, identifier in ids.items()}
+    assert noted == {10: True, len(text): False, len(text) - 5: False, 20_000_000: True}
+
+
+def test_q83_a_size_over_the_limit_is_refused_at_once_on_a_standard_listener(make_relay):
+    relay = make_relay(1, listen="max_message = 100KB")
+    with relay.client() as client:
+        client.hello()
+        client.command("MAIL FROM:<a@example.com> SIZE=20000000", 552)
+
+
+def test_q84_an_oversize_message_is_read_to_its_dot_and_refused_once(make_relay, upstream):
+    relay = make_relay(upstream.port, profile="fragile", listen="max_message = 100KB")
+    with relay.client() as client:
+        client.hello()
+        begin(client)
+        client.send(b"Subject: x\r\n\r\n" + (b"x" * 70 + b"\r\n") * 20_000 + b".\r\n")
+        client.expect(552)
+        client.command("NOOP", 250)  # one reply, in step
+        client.message(TEXT)
+    assert len(upstream.wait_for(1)) == 1
+
+
+def test_q86_a_message_in_circles_is_refused(make_relay):
+    relay = held_back(make_relay)
+    with relay.client() as client:
+        client.hello()
+        begin(client)
+        client.send(b"Received: from x by y; z\r\n" * 101 + TEXT + b".\r\n")
+        assert client.expect(554).startswith("554 5.4.6")
+
+
+# ---- ends of sessions ----
+
+def test_q67_a_client_that_resets_instead_of_quitting_is_no_error(fragile, upstream):
+    for _ in range(3):
+        client = fragile.client()
+        client.hello()
+        client.message(TEXT)
+        reset(client)
+    upstream.wait_for(3)
+    assert not re.search(r" (error|warning) ", fragile.log())
+
+
+def test_q68_quit_is_answered_before_the_end_even_with_bytes_behind_it(fragile):
+    for _ in range(20):
+        with fragile.client() as client:
+            client.hello()
+            client.send(b"QUIT\r\n" + b"and more that nobody reads\r\n" * 200)
+            client.expect(221)
+            assert client.is_closed()
