@@ -18,7 +18,16 @@ static void fini_listener(struct config_listener *listener)
 		free(listener->addresses[i]);
 	free(listener->addresses);
 	network_list_fini(&listener->networks);
+	free(listener->domain);
+	free(listener->charset);
 	free(listener->name);
+}
+
+static void fini_client(struct config_client *client)
+{
+	free(client->domain);
+	free(client->charset);
+	free(client->title);
 }
 
 static void fini_upstream(struct config_upstream *upstream)
@@ -40,11 +49,14 @@ static void fini(struct config *config)
 {
 	for (size_t i = 0; i < config->listener_count; i++)
 		fini_listener(&config->listeners[i]);
+	for (size_t i = 0; i < config->client_count; i++)
+		fini_client(&config->clients[i]);
 	for (size_t i = 0; i < config->upstream_count; i++)
 		fini_upstream(&config->upstreams[i]);
 	for (size_t i = 0; i < config->route_count; i++)
 		free(config->routes[i].pattern);
 	free(config->listeners);
+	free(config->clients);
 	free(config->upstreams);
 	free(config->routes);
 	free(config->path);
@@ -113,6 +125,15 @@ void config_close(struct config **config)
 		return;
 	fini(&shared->config);
 	free(shared);
+}
+
+const struct config_client *config_client_of(
+	const struct config *config, const struct address *address)
+{
+	for (size_t i = 0; i < config->client_count; i++)
+		if (network_has(&config->clients[i].network, address))
+			return &config->clients[i];
+	return NULL;
 }
 
 const char *config_profile_name(enum profile profile)

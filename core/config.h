@@ -48,7 +48,17 @@ struct config_listener {
 	uint64_t min_data_rate_bytes; /* a second, while the listener is crowded; 0: any */
 	int64_t message_timeout_ms; /* from DATA to the final dot */
 	int64_t session_timeout_ms;
+	char *domain; /* what addresses without one get; never NULL */
+	char *charset; /* what 8-bit text is taken for that does not say */
 	int64_t full_store_patience_ms; /* fragile: how long a reply is held on a full store */
+};
+
+/* What is known of clients of an address or network; for fragile listeners. */
+struct config_client {
+	char *title; /* as written: "10.1.2.3", "10.1.0.0/16" */
+	struct network network;
+	unsigned device; /* smtp/device.h's number; 0: default */
+	char *domain, *charset; /* NULL: the listener's */
 };
 
 struct config_host {
@@ -97,6 +107,8 @@ struct config {
 
 	struct config_listener *listeners;
 	size_t listener_count;
+	struct config_client *clients; /* most exact first */
+	size_t client_count;
 	struct config_upstream *upstreams;
 	size_t upstream_count;
 	struct config_route *routes; /* most exact first, "*" last */
@@ -112,6 +124,10 @@ struct config {
 int config_load(const char *path, struct config **out, struct reason *reason);
 struct config *config_share(const struct config *config);
 void config_close(struct config **config);
+
+/* The most exact section that the address is in; NULL: none. */
+const struct config_client *config_client_of(
+	const struct config *config, const struct address *address);
 
 /* "50MB" → 52428800; "5d" → 432000000. Return 0 or -1. Units are powers of 1024; ms s m h d. */
 int config_parse_size(const char *text, uint64_t *bytes);

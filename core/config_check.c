@@ -18,6 +18,11 @@ static int out_of_memory(const struct config_draft *draft, const struct config_g
 	return config_fail(draft, given, NULL, 0, "out of memory");
 }
 
+static bool is_given(const struct config_given *given, const char *option)
+{
+	return given->option_lines[config_option_find(given->section, option)] != 0;
+}
+
 /* ---- the relay itself ---- */
 
 static int default_hostname(struct config_draft *draft, struct config_given *given)
@@ -87,6 +92,22 @@ static int check_name(const struct config_draft *draft, const struct config_give
 	return 0;
 }
 
+/* What is not given and depends on what is. */
+static int complete_listener(struct config_draft *draft, const struct config_given *given)
+{
+	static const int64_t fragile_idle_ms = 10 * 60 * 1000; /* */
+	struct config_listener *listener = &draft->config->listeners[given->index];
+	bool fragile = listener->profile == PROFILE_FRAGILE;
+
+	if (fragile && !is_given(given, "command_timeout"))
+		listener->command_timeout_ms = fragile_idle_ms;
+	if (fragile && !is_given(given, "data_timeout"))
+		listener->data_timeout_ms = fragile_idle_ms;
+	if (listener->domain == NULL)
+		listener->domain = strdup(draft->config->hostname);
+	return listener->domain != NULL ? 0 : out_of_memory(draft, given);
+}
+
 static int check_listen(struct config_draft *draft, struct config_given *given)
 {
 	const struct config_listener *listener = &draft->config->listeners[given->index];
@@ -100,7 +121,38 @@ static int check_listen(struct config_draft *draft, struct config_given *given)
 		return config_fail(draft, given, "networks", 0,
 			"expected at least one network, as {\"10.0.0.0/8\"}: without it nobody "
 			"could hand over mail");
+	return complete_listener(draft, given);
+}
+
+/* ---- client ---- */
+
+static int check_client(struct config_draft *draft, struct config_given *given)
+{
+	struct config *config = draft->config;
+	struct config_client *client = &config->clients[given->index];
+	struct reason why = {.text = ""};
+
+	if (network_parse(client->title, &client->network, &why) < 0)
+		return config_fail(draft, given, NULL, 0,
+			"expected an address or network, as \"10.1.2.3\" or \"10.1.0.0/16\" "
+			"(%.150s)",
+			why.text);
+	for (size_t i = 0; i < given->index; i++)
+		if (memcmp(&config->clients[i].network, &client->network,
+			    sizeof(client->network)) == 0)
+			return config_fail(draft, given, NULL, 0,
+				"the same network as section client '%s'",
+				config->clients[i].title);
 	return 0;
+}
+
+static int compare_clients(const void *a, const void *b)
+{
+	const struct config_client *left = a, *right = b;
+
+	if (left->network.prefix_bits != right->network.prefix_bits)
+		return left->network.prefix_bits > right->network.prefix_bits ? -1 : 1;
+	return memcmp(left->network.bytes, right->network.bytes, sizeof(left->network.bytes));
 }
 
 /* ---- upstream ---- */
@@ -247,6 +299,7 @@ static check_fn *const checks[CONFIG_SECTION_COUNT] = {
 	[SECTION_TOP] = check_top,
 	[SECTION_RETRY] = check_retry,
 	[SECTION_LISTEN] = check_listen,
+	[SECTION_CLIENT] = check_client,
 	[SECTION_UPSTREAM] = check_upstream,
 	[SECTION_ROUTE] = check_route,
 };
@@ -260,7 +313,7 @@ static int complete(struct config_draft *draft)
 
 		for (size_t i = 0; i < draft->given_count; i++)
 			found = found || draft->given[i].section == section;
-		if (found || kind->later)
+		if (found || kind->later || section == SECTION_CLIENT)
 			continue;
 		if (kind->title != NULL)
 			return config_fail(draft, &draft->given[0], NULL, 1,
@@ -282,6 +335,9 @@ int config_check(struct config_draft *draft)
 		if (check != NULL && check(draft, &draft->given[i]) < 0)
 			return -1;
 	}
+	if (draft->config->client_count > 0)
+		qsort(draft->config->clients, draft->config->client_count,
+			sizeof(*draft->config->clients), compare_clients);
 	qsort(draft->config->routes, draft->config->route_count, sizeof(*draft->config->routes),
 		compare_routes);
 	return 0;

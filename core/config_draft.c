@@ -92,6 +92,11 @@ static int make_struct(struct config *config, struct config_given *given)
 		if (index >= 0)
 			config->listeners[index].name = strdup(given->title);
 		break;
+	case SECTION_CLIENT:
+		index = grow(&config->clients, &config->client_count, sizeof(*config->clients));
+		if (index >= 0)
+			config->clients[index].title = strdup(given->title);
+		break;
 	case SECTION_UPSTREAM:
 		index = grow(
 			&config->upstreams, &config->upstream_count, sizeof(*config->upstreams));

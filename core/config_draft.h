@@ -23,7 +23,7 @@ struct config_given {
 	char *title; /* NULL: it has none */
 	unsigned line; /* where it opens */
 	unsigned option_lines[CONFIG_SECTION_OPTIONS_MAX]; /* by the option's place; 0: not given */
-	size_t index; /* in the config's listeners, upstreams or routes */
+	size_t index; /* in the config's listeners, clients, upstreams or routes */
 
 	/* values that are worked out further */
 	unsigned listener_tls;

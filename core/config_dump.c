@@ -130,6 +130,7 @@ static write_fn *const writers[CONFIG_TYPE_COUNT] = {
 	[CONFIG_CHOICE] = write_choice,
 	[CONFIG_ADDRESSES] = write_addresses,
 	[CONFIG_NETWORKS] = write_networks,
+	[CONFIG_CHARSET] = write_text,
 	[CONFIG_HOSTS] = write_hosts,
 };
 
@@ -205,6 +206,9 @@ int config_dump(const struct config *config, FILE *to)
 	for (size_t i = 0; i < config->listener_count; i++)
 		write_section(to, config, SECTION_LISTEN, config->listeners[i].name,
 			&config->listeners[i]);
+	for (size_t i = 0; i < config->client_count; i++)
+		write_section(
+			to, config, SECTION_CLIENT, config->clients[i].title, &config->clients[i]);
 	for (size_t i = 0; i < config->upstream_count; i++)
 		write_section(to, config, SECTION_UPSTREAM, config->upstreams[i].name,
 			&config->upstreams[i]);

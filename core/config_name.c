@@ -6,6 +6,7 @@
 
 #define DOMAIN_MAX     255
 #define NAME_BYTES_MAX 63
+#define CHARSET_MAX    40
 #define LABEL_MAX      63
 #define LOCAL_PART_MAX 64
 
@@ -73,6 +74,17 @@ bool config_is_mailbox(const char *text)
 		if (*c <= ' ' || *c > '~' || strchr(specials, *c) != NULL)
 			return false;
 	return config_is_domain(at + 1) || config_is_literal(at + 1);
+}
+
+/* RFC 2978 2.3, without what would have to be quoted somewhere. */
+bool config_is_charset(const char *text)
+{
+	size_t size = 0;
+
+	for (const char *at = text; *at != '\0'; at++, size++)
+		if (!is_letter_or_digit(*at) && strchr("-_.:+", *at) == NULL)
+			return false;
+	return size > 0 && size <= CHARSET_MAX;
 }
 
 bool config_is_pattern(const char *text)

@@ -14,6 +14,7 @@ bool config_is_name(
 bool config_is_domain(const char *text);
 bool config_is_literal(const char *text); /* "[192.0.2.1]", "[IPv6:2001:db8::1]" */
 bool config_is_mailbox(const char *text);
+bool config_is_charset(const char *text); /* of a MIME charset, as one may stand without quotes */
 bool config_is_pattern(const char *text); /* "*", "example.edu", "*.example.edu" */
 
 #endif

@@ -13,6 +13,7 @@
 
 #define TOP(field)      offsetof(struct config, field)
 #define LISTENER(field) offsetof(struct config_listener, field)
+#define CLIENT(field)   offsetof(struct config_client, field)
 #define UPSTREAM(field) offsetof(struct config_upstream, field)
 #define ASIDE(field)    .aside = true, .offset = offsetof(struct config_given, field)
 
@@ -20,6 +21,23 @@ static const struct config_choice profiles[] = {
 	{"fragile", PROFILE_FRAGILE, false},
 	{"standard", PROFILE_STANDARD, false},
 	{"submission", PROFILE_SUBMISSION, true},
+	{NULL, 0, false},
+};
+
+const struct config_choice config_device_choices[] = {
+	{"default", 0, false},
+	{"hp-mfp", 1, false},
+	{"xerox", 2, false},
+	{"ups-card", 3, false},
+	{"gsm-modem", 4, false},
+	{"netcat-script", 5, false},
+	{"oracle-utl", 6, false},
+	{"old-firmware", 7, false},
+	{"single-line-ehlo", 8, false},
+	{"ehlo-502", 9, false},
+	{"plain-codes", 10, false},
+	{"smtp-banner", 11, false},
+	{"no-extensions", 12, false},
 	{NULL, 0, false},
 };
 
@@ -90,21 +108,34 @@ static const struct config_option listen_options[] = {
 	{"max_received_fields", CONFIG_NUMBER, LISTENER(max_received_fields), "100", 10, 1000, .meaning =
 		"Received fields in a message before it is taken to be in a loop: 554 5.4.6"},
 	{"command_timeout", CONFIG_DURATION, LISTENER(command_timeout_ms), "5m", 1 * SECONDS, 1 * HOURS, .meaning =
-		"how long a client may take for its next command (RFC 5321 4.5.3.2.7)"},
+		"how long a client may take for its next command (RFC 5321 4.5.3.2.7); not given, it is 10m on a fragile listener"},
 	{"data_timeout", CONFIG_DURATION, LISTENER(data_timeout_ms), "5m", 1 * SECONDS, 1 * HOURS, .meaning =
-		"how long a client may be silent inside a message"},
+		"how long a client may be silent inside a message; not given, it is 10m on a fragile listener"},
 	{"min_data_rate", CONFIG_SIZE, LISTENER(min_data_rate_bytes), "500B", 0, 1 * MB, .meaning =
 		"bytes a second that message text must keep up on average while four fifths of the connections are in use; 0: no matter"},
 	{"message_timeout", CONFIG_DURATION, LISTENER(message_timeout_ms), "1h", 1 * SECONDS, 1 * DAYS, .meaning =
 		"how long one message may take, from DATA to the final dot"},
 	{"session_timeout", CONFIG_DURATION, LISTENER(session_timeout_ms), "1d", 1 * SECONDS, 30 * DAYS, .meaning =
 		"how long one session may last"},
+	{"domain", CONFIG_DOMAIN, LISTENER(domain), .meaning =
+		"fragile only: what an address without a domain gets; without it the hostname"},
+	{"charset", CONFIG_CHARSET, LISTENER(charset), "windows-1252", .meaning =
+		"fragile only: what 8-bit text is taken for that does not say what it is"},
 	{"full_store_patience", CONFIG_DURATION, LISTENER(full_store_patience_ms), "4m", 1 * SECONDS, 30 * MINUTES, .meaning =
 		"fragile only: how long a reply is held back while the store is full, before 452 4.3.1"},
 	{"tls", CONFIG_CHOICE, ASIDE(listener_tls), "off", .choices = listener_tls, .meaning =
 		"TLS for clients"},
 	{"min_tls", CONFIG_LATER, .meaning = "the oldest TLS version taken"},
 	{"auth", CONFIG_LATER, .meaning = "whether clients log in"},
+};
+
+static const struct config_option client_options[] = {
+	{"profile", CONFIG_CHOICE, CLIENT(device), "default", .choices = config_device_choices, .meaning =
+		"what the device needs to hear, see below"},
+	{"domain", CONFIG_DOMAIN, CLIENT(domain), .meaning =
+		"what an address without a domain gets; without it the listener's"},
+	{"charset", CONFIG_CHARSET, CLIENT(charset), .meaning =
+		"what 8-bit text is taken for that does not say what it is; without it the listener's"},
 };
 
 static const struct config_option upstream_options[] = {
@@ -203,6 +234,8 @@ const struct config_section_kind config_section_kinds[CONFIG_SECTION_COUNT] = {
 		OPTIONS(queue_options)},
 	[SECTION_LISTEN] = {"listen", "NAME", 64, .meaning = "a door for clients",
 		OPTIONS(listen_options)},
+	[SECTION_CLIENT] = {"client", "NETWORK", 10000, .meaning = "what is known of a device",
+		OPTIONS(client_options)},
 	[SECTION_UPSTREAM] = {"upstream", "NAME", 1000, .meaning = "a group of smart hosts",
 		OPTIONS(upstream_options)},
 	[SECTION_ROUTE] = {"route", "PATTERN", 10000, .meaning = "which upstream a domain goes to",
@@ -240,6 +273,7 @@ static const struct {
 	[CONFIG_CHOICE] = {"choice", false},
 	[CONFIG_ADDRESSES] = {"list of addresses", true},
 	[CONFIG_NETWORKS] = {"list of networks", true},
+	[CONFIG_CHARSET] = {"charset", false},
 	[CONFIG_HOSTS] = {"list of hosts", true},
 	[CONFIG_LATER] = {"not in this version", true},
 };

@@ -26,6 +26,7 @@ enum config_type {
 	CONFIG_CHOICE, /* an enum */
 	CONFIG_ADDRESSES, /* config_listener's */
 	CONFIG_NETWORKS, /* struct network_list */
+	CONFIG_CHARSET, /* char * */
 	CONFIG_HOSTS, /* config_upstream's */
 	CONFIG_LATER, /* not in this version */
 };
@@ -54,6 +55,7 @@ enum config_section {
 	SECTION_TOP, /* outside of all sections */
 	SECTION_QUEUE,
 	SECTION_LISTEN,
+	SECTION_CLIENT,
 	SECTION_UPSTREAM,
 	SECTION_ROUTE,
 	SECTION_RETRY,
@@ -67,7 +69,7 @@ enum config_section {
 };
 #define CONFIG_SECTION_COUNT (SECTION_WEB + 1)
 
-#define CONFIG_SECTION_OPTIONS_MAX 20
+#define CONFIG_SECTION_OPTIONS_MAX 32
 
 struct config_section_kind {
 	const char *name; /* "" for what stands outside of sections */
@@ -79,6 +81,9 @@ struct config_section_kind {
 	const struct config_option *options;
 	size_t option_count;
 };
+
+/* The profiles of clients, by smtp/device.h's numbers (core/ may not include it; a unit test of smtp/device compares them). */
+extern const struct config_choice config_device_choices[];
 
 extern const struct config_section_kind config_section_kinds[CONFIG_SECTION_COUNT];
 

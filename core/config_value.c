@@ -8,10 +8,12 @@
 #include "core/config_draft.h"
 #include "core/config_name.h"
 #include "core/config_unit.h"
+#include "core/nearest.h"
 
 #define VALUE_MAX      4095 /* a path's */
 #define ADDRESSES_MAX  64
 #define HOSTS_MAX      64
+#define CHOICES_MAX    256 /* the names of a choice, one after the other */
 #define HOST_BYTES_MAX 255 /* name and port */
 
 /* One value on its way to its field. */
@@ -89,6 +91,13 @@ static int set_mailbox(const struct setting *setting)
 	return put_text(setting);
 }
 
+static int set_charset(const struct setting *setting)
+{
+	if (!config_is_charset(setting->value))
+		return expected(setting, "a charset's name, as windows-1252 or iso-8859-2");
+	return put_text(setting);
+}
+
 static int set_number(const struct setting *setting)
 {
 	const struct config_option *option = setting->option;
@@ -149,18 +158,26 @@ static int set_choice(const struct setting *setting)
 {
 	unsigned *field = field_of(setting);
 	const struct config_choice *choice;
-	char names[128] = "";
+	struct config_shown shown;
+	struct nearest nearest;
+	struct nearest_hint hint;
+	char names[CHOICES_MAX] = "";
 	size_t size = 0;
 
+	nearest_init(&nearest, setting->value);
 	for (choice = setting->option->choices; choice->name != NULL; choice++) {
 		if (strcmp(choice->name, setting->value) == 0)
 			break;
-		if (!choice->later)
-			size += (size_t)snprintf(names + size, sizeof(names) - size, "%s%s",
-				size > 0 ? ", " : "", choice->name);
+		if (choice->later)
+			continue;
+		nearest_offer(&nearest, choice->name);
+		size += (size_t)snprintf(names + size, sizeof(names) - size, "%s%s",
+			size > 0 ? ", " : "", choice->name);
 	}
 	if (choice->name == NULL)
-		return expected(setting, "one of %s", names);
+		return config_fail(setting->draft, setting->given, setting->option->name,
+			setting->line, "expected one of %s, got '%s'%s", names,
+			config_show(&shown, setting->value), nearest_format(&nearest, &hint));
 	if (choice->later)
 		return config_fail(setting->draft, setting->given, setting->option->name,
 			setting->line, "'%s': not in this version", choice->name);
@@ -295,6 +312,7 @@ static set_fn *const setters[CONFIG_TYPE_COUNT] = {
 	[CONFIG_CHOICE] = set_choice,
 	[CONFIG_ADDRESSES] = add_address,
 	[CONFIG_NETWORKS] = add_network,
+	[CONFIG_CHARSET] = set_charset,
 	[CONFIG_HOSTS] = add_host,
 	[CONFIG_LATER] = refuse_later,
 };
@@ -308,6 +326,8 @@ int config_value_set(struct config_draft *draft, struct config_given *given,
 		setting.base = given;
 	else if (given->section == SECTION_LISTEN)
 		setting.base = &draft->config->listeners[given->index];
+	else if (given->section == SECTION_CLIENT)
+		setting.base = &draft->config->clients[given->index];
 	else if (given->section == SECTION_UPSTREAM)
 		setting.base = &draft->config->upstreams[given->index];
 	if (strlen(value) > VALUE_MAX)

@@ -127,6 +127,13 @@ int network_list_add(struct network_list *list, const char *text, struct reason 
 	return 0;
 }
 
+bool network_has(const struct network *network, const struct address *address)
+{
+	const struct network_list list = {.items = (struct network *)network, .count = 1};
+
+	return network_list_has(&list, address);
+}
+
 bool network_list_has(const struct network_list *list, const struct address *address)
 {
 	uint8_t bytes[16];

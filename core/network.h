@@ -26,6 +26,7 @@ struct network_list {
 
 int network_parse(const char *text, struct network *out, struct reason *reason);
 int network_list_add(struct network_list *list, const char *text, struct reason *reason);
+bool network_has(const struct network *network, const struct address *address);
 bool network_list_has(const struct network_list *list, const struct address *address);
 void network_list_fini(struct network_list *list);
 

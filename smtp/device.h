@@ -2,13 +2,16 @@
  * device.h: named profiles of clients that need more than leniency: other words from us. One table (device.c).
  *
  * An operator attaches one to an address or network: client "10.1.2.3" { profile = ups-card }. It applies on fragile
- * listeners only. Without one a client gets the default: no traits.
+ * listeners only. Without one a client gets the default: no traits. Names and numbers stand in core/config_options.c too, which
+ * may not include this (a unit test compares them).
  */
 #ifndef SLUICE_SMTP_DEVICE_H
 #define SLUICE_SMTP_DEVICE_H
 
 #include <stdbool.h>
 #include <stddef.h>
+
+#include "queue/quirk.h"
 
 enum device_trait {
 	DEVICE_BANNER_SMTP = 1 << 0, /* the banner says SMTP, not ESMTP */
@@ -34,6 +37,9 @@ struct device {
 	unsigned traits;
 	const char *meaning; /* one line: who needs it and why */
 };
+
+/* The quirk that a trait is there for, which sessions with it note; 0: none, or it is noted when it shows. */
+unsigned device_trait_quirk(enum device_trait trait);
 
 /* Number 0 is "default". NULL: no such number. */
 const struct device *device_at(size_t number);

@@ -7,7 +7,8 @@ static bool is_of_connection(enum quirk quirk)
 	const struct quirk_row *row = quirk_row(quirk);
 
 	return row != NULL &&
-	       (row->place == QUIRK_AT_CONNECTION || row->place == QUIRK_AT_GREETING);
+	       (row->place == QUIRK_AT_CONNECTION || row->place == QUIRK_AT_GREETING ||
+		       row->stand == QUIRK_BY_PROFILE);
 }
 
 void session_quirk(

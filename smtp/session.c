@@ -10,6 +10,7 @@
 #include "core/log.h"
 #include "core/metrics.h"
 #include "smtp/deadline.h"
+#include "smtp/greeting.h"
 #include "smtp/verb.h"
 
 #define ROUNDS_MAX   4 /* reads in one turn, then the others come first */
@@ -364,6 +365,23 @@ static bool may_relay(const struct config_listener *listener, const struct addre
 		&listener->networks, peer->any.sa_family == AF_UNIX ? &loopback : peer);
 }
 
+/* What the operator says of the client; a quirk that a profile is for is noted with it, as nothing else shows it. */
+static void know_client(struct session *session, const struct address *peer)
+{
+	const struct config_client *client = config_client_of(session->config, peer);
+
+	if (client == NULL)
+		return;
+	session->device = device_at(client->device);
+	if (client->domain != NULL)
+		session->domain = client->domain;
+	if (client->charset != NULL)
+		session->charset = client->charset;
+	for (unsigned bit = 1; bit <= session->device->traits; bit <<= 1)
+		if ((session->device->traits & bit) != 0 && device_trait_quirk(bit) != 0)
+			session_quirk(session, (enum quirk)device_trait_quirk(bit), NULL, 0);
+}
+
 static struct session *make_session(struct session_shared *shared, struct config *config,
 	const struct config_listener *listener, const struct accepted *accepted)
 {
@@ -378,11 +396,13 @@ static struct session *make_session(struct session_shared *shared, struct config
 	session->policy = policy_of(listener->profile);
 	session->may_relay = may_relay(listener, &accepted->peer);
 	session->device = device_at(0);
-	session->domain = config->hostname;
-	session->charset = "windows-1252";
+	session->domain = listener->domain;
+	session->charset = listener->charset;
 	session->ticket = accepted->ticket;
 	snprintf(session->client, sizeof(session->client), "%.63s",
 		address_format_host(&accepted->peer, host));
+	if (session->policy->lenient)
+		know_client(session, &accepted->peer);
 	command_parser_init(
 		&session->parser, session->policy->command_line_bytes, session->policy->crlf_only);
 	deadline_restart(session);
@@ -417,6 +437,6 @@ void session_open(struct session_shared *shared, struct config *config,
 		    EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) < 0)
 		let_go(session);
 	else
-		session_reply(session, "220 %s ESMTP Sluice", session->config->hostname);
+		greeting_banner(session);
 	finish_turn(session);
 }

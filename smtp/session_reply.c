@@ -21,6 +21,25 @@ static void count_reply(const struct session *session, const char *line, bool of
 	}
 }
 
+/*
+ * For clients that compare replies with the text of 1982 (Q-59): no enhanced code, and 250 for 251 and 252. `line` has `size` bytes and
+ * a NUL; returns its new size.
+ */
+static int make_plain(char *line, int size)
+{
+	size_t code = strspn(line, "0123456789"), enhanced;
+
+	if (strncmp(line, "251", 3) == 0 || strncmp(line, "252", 3) == 0)
+		line[2] = '0';
+	if (code != 3 || line[code] == '\0')
+		return size;
+	enhanced = strspn(line + 4, "0123456789.");
+	if (enhanced < 5 || line[4 + enhanced] != ' ' || memchr(line + 4, '.', enhanced) == NULL)
+		return size;
+	memmove(line + 4, line + 4 + enhanced + 1, (size_t)size - 4 - enhanced);
+	return size - (int)enhanced - 1;
+}
+
 __attribute__((format(printf, 3, 0))) static void gather_reply(
 	struct session *session, bool of_trouble, const char *format, va_list args)
 {
@@ -36,6 +55,8 @@ __attribute__((format(printf, 3, 0))) static void gather_reply(
 	size = vsnprintf((char *)output->data + output->size, REPLY_BYTES - 2, format, args);
 	if (size > REPLY_BYTES - 3)
 		size = REPLY_BYTES - 3;
+	if ((session->device->traits & DEVICE_PLAIN_CODES) != 0)
+		size = make_plain((char *)output->data + output->size, size);
 	count_reply(session, (char *)output->data + output->size, of_trouble);
 	memcpy(output->data + output->size + size, "\r\n", 2);
 	output->size += (size_t)size + 2;

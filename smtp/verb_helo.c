@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "smtp/greeting.h"
 #include "smtp/verb.h"
 
 #define HELO_BYTES_MAX 255
@@ -42,18 +43,11 @@ static bool greet(struct session *session, const struct command *command, bool e
 void verb_helo(struct session *session, const struct command *command)
 {
 	if (greet(session, command, false))
-		session_reply(session, "250 %s", session->config->hostname);
+		greeting_helo(session);
 }
 
 void verb_ehlo(struct session *session, const struct command *command)
 {
-	if (!greet(session, command, true))
-		return;
-	session_reply(session, "250-%s greets %s", session->config->hostname, session->client);
-	session_reply(session, "250-PIPELINING");
-	session_reply(
-		session, "250-SIZE %llu", (unsigned long long)session->listener->max_message_bytes);
-	session_reply(session, "250-8BITMIME");
-	session_reply(session, "250-ENHANCEDSTATUSCODES");
-	session_reply(session, "250 LIMITS RCPTMAX=%u", policy_recipients(session->listener));
+	if (!greeting_refuses_ehlo(session) && greet(session, command, true))
+		greeting_ehlo(session);
 }

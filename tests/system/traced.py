@@ -1,4 +1,5 @@
 """Stops or kills the relay at one system call of its own, with strace: the moment is chosen, not hit by luck."""
+import contextlib
 import subprocess
 
 from conftest import wait_until
@@ -29,3 +30,30 @@ class Tracer:
 
     def close(self):
         self.process.wait(20)  # it ends with the relay
+
+
+@contextlib.contextmanager
+def attach_calls(relay, calls):
+    """Writes down those calls of a relay that runs, with their texts, until the block ends."""
+    trace = Calls(relay, calls)
+    try:
+        yield trace
+    finally:
+        trace.close()
+
+
+class Calls:
+    def __init__(self, relay, calls):
+        self.out = relay.folder / "calls"
+        errors = relay.folder / "calls.err"
+        with errors.open("wb") as file:
+            self.process = subprocess.Popen(["strace", "-f", "-s", "2000", "-o", str(self.out), "-e", f"trace={calls}", "-p", str(relay.process.pid)],
+                                            stderr=file, stdin=subprocess.DEVNULL)
+        wait_until(lambda: "attached" in errors.read_text(), what="strace at work")
+
+    def text(self):
+        return self.out.read_text(errors="replace")
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait(20)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/config.h"
+#include "core/config_options.h"
 
 #define DOOR     "listen door { address = {\"127.0.0.1:25\"} networks = {\"127.0.0.0/8\"} }\n"
 #define UPSTREAM "upstream campus { hosts = {\"127.0.0.1:26\"} }\n"
@@ -268,6 +269,58 @@ static void routes_come_most_exact_first(void **state)
 	config_close(&config);
 }
 
+static struct address address_of(const char *text)
+{
+	struct address address;
+
+	assert_int_equal(address_parse(text, &address), 0);
+	return address;
+}
+
+static void most_exact_client_section_counts(void **state)
+{
+	struct config *config =
+		load(REST "client \"10.0.0.0/8\" { profile = xerox charset = iso-8859-2 }\n"
+			  "client 10.1.2.3 { domain = lab.example.edu profile = ups-card }\n"
+			  "client \"2001:db8::/32\" { }\nclient \"10.1.0.0/16\" { }\n");
+	const struct address exact = address_of("10.1.2.3:9"), near = address_of("10.1.2.4:9"),
+			     far = address_of("10.9.9.9:9"), other = address_of("192.0.2.1:9");
+	const struct config_client *client = config_client_of(config, &exact);
+
+	(void)state;
+	assert_string_equal(client->title, "10.1.2.3");
+	assert_string_equal(config_device_choices[client->device].name, "ups-card");
+	assert_string_equal(client->domain, "lab.example.edu");
+	assert_null(client->charset);
+	assert_string_equal(config_client_of(config, &near)->title, "10.1.0.0/16");
+	client = config_client_of(config, &far);
+	assert_string_equal(client->title, "10.0.0.0/8");
+	assert_string_equal(client->charset, "iso-8859-2");
+	assert_null(config_client_of(config, &other));
+	config_close(&config);
+}
+
+static void defaults_follow_the_profile_of_a_listener(void **state)
+{
+	struct config *config = load(
+		"hostname = relay.example.edu listen a { address = {\"127.0.0.1:27\"} networks = "
+		"{\"::1\"} profile = fragile data_timeout = 5m }\n"
+		"listen b { profile = fragile address = {\"127.0.0.1:28\"} networks = {\"::1\"}\n"
+		"domain = lab.example.edu charset = koi8-r }\n" DOOR UPSTREAM ROUTE);
+
+	(void)state;
+	assert_int_equal(config->listeners[0].command_timeout_ms, 600000);
+	assert_int_equal(config->listeners[0].data_timeout_ms, 300000);
+	assert_string_equal(config->listeners[0].domain, "relay.example.edu");
+	assert_string_equal(config->listeners[0].charset, "windows-1252");
+	assert_int_equal(config->listeners[1].data_timeout_ms, 600000);
+	assert_string_equal(config->listeners[1].domain, "lab.example.edu");
+	assert_string_equal(config->listeners[1].charset, "koi8-r");
+	assert_int_equal(config->listeners[2].command_timeout_ms, 300000);
+	assert_int_equal(config->listeners[2].data_timeout_ms, 300000);
+	config_close(&config);
+}
+
 static void star_route_may_be_missing(void **state)
 {
 	struct config *config = load(DOOR UPSTREAM "route example.edu { upstream = campus }\n");
@@ -346,7 +399,36 @@ static void misspelt_names_get_the_nearest(void **state)
 			"(did you mean 'campus'?)"},
 		{"listen a { profile = fragil }",
 			":1: section listen 'a', option 'profile': expected one of fragile, "
-			"standard, got 'fragil'"},
+			"standard, got 'fragil' (did you mean 'fragile'?)"},
+	};
+
+	(void)state;
+	CHECK_ALL(rows);
+}
+
+static void what_is_wrong_with_a_client_section_is_said(void **state)
+{
+	static const struct refusal rows[] = {
+		{"client 10.1.2.3 { profile = ups-cart }"
+		 "\n" REST,
+			":1: section client '10.1.2.3', option 'profile': expected one of default, "
+			"hp-mfp, xerox, ups-card, gsm-modem, netcat-script, oracle-utl, "
+			"old-firmware, single-line-ehlo, ehlo-502, plain-codes, smtp-banner, "
+			"no-extensions, got 'ups-cart' (did you mean 'ups-card'?)"},
+		{"client printer { }"
+		 "\n" REST,
+			":1: section client 'printer': expected an address or network, as "
+			"\"10.1.2.3\" "
+			"or \"10.1.0.0/16\" (printer: not a network; expected \"10.0.0.0/8\", "
+			"\"2001:db8::/32\" or an address)"},
+		{"client 10.1.2.3 { }client \"10.1.2.3/32\" { }\n" REST,
+			":1: section client '10.1.2.3/32': the same network as section client "
+			"'10.1.2.3'"},
+		{"client 10.1.2.3 { charset = \"a b\" }"
+		 "\n" REST,
+			":1: section client '10.1.2.3', option 'charset': expected a charset's "
+			"name, as "
+			"windows-1252 or iso-8859-2, got 'a b'"},
 	};
 
 	(void)state;
@@ -710,6 +792,9 @@ int main(void)
 		cmocka_unit_test(lines_may_end_in_crlf),
 		cmocka_unit_test(routes_come_most_exact_first),
 		cmocka_unit_test(star_route_may_be_missing),
+		cmocka_unit_test(most_exact_client_section_counts),
+		cmocka_unit_test(defaults_follow_the_profile_of_a_listener),
+		cmocka_unit_test(what_is_wrong_with_a_client_section_is_said),
 		cmocka_unit_test(password_in_clear_must_be_allowed),
 		cmocka_unit_test(shared_config_lives_until_the_last_close),
 		cmocka_unit_test(misspelt_names_get_the_nearest),

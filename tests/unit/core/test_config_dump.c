@@ -74,18 +74,21 @@ static void what_is_dumped_reads_back_as_the_same(void **state)
 		"}\n"
 		"route \"*\" { upstream = campus }\n"
 		"route \"*.example.edu\" { upstream = other }\n"
+		"client \"10.1.2.3\" { profile = ups-card charset = iso-8859-2 }\n"
+		"client \"10.1.0.0/16\" { domain = lab.example.edu }\n"
 		"retry { busy_first = 1500ms max = 2d }\n");
 }
 
 static void every_value_in_force_is_shown(void **state)
 {
-	char *text = dump("workers = 7\n" LEAST);
+	char *text = dump("workers = 7\n" LEAST "client \"::1\" { profile = xerox }\n");
 
 	(void)state;
 	assert_non_null(strstr(text, "workers = 7\n"));
 	assert_non_null(strstr(text, "  max_message = 50MB\n"));
 	assert_non_null(strstr(text, "  busy_max = 1m\n"));
 	assert_non_null(strstr(text, "  networks = {\"127.0.0.0/8\"}\n"));
+	assert_non_null(strstr(text, "\nclient \"::1\" {\n  profile = xerox\n}\n"));
 	assert_non_null(strstr(text, "\nroute \"*\" {\n  upstream = \"campus\"\n}\n"));
 	free(text);
 }
