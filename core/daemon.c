@@ -22,6 +22,7 @@
 #include "core/worker.h"
 #include "queue/recovery.h"
 #include "queue/scheduler.h"
+#include "queue/tally.h"
 #include "queue/writer.h"
 #include "scan/scan.h"
 #include "smtp/delivery.h"
@@ -103,7 +104,7 @@ static int open_queue(struct daemon *daemon, struct reason *reason)
 		.data_dir = daemon->config->data_dir,
 		.max_bytes = daemon->config->queue_max_bytes,
 	};
-	size_t writer_credits = daemon->config->workers * (size_t)WORKER_CREDITS +
+	size_t writer_credits = daemon->config->workers * (size_t)(WORKER_CREDITS + TALLY_CREDITS) +
 				DELIVERY_CREDITS + SCAN_CREDITS + OTHER_CREDITS;
 	uint64_t last_id;
 
@@ -239,7 +240,8 @@ static int start_intake(struct daemon *daemon, struct reason *reason)
 	if (daemon->admission == NULL || daemon->jobs == NULL || daemon->server == NULL)
 		return reason_set(reason, "out of memory");
 	if (worker_pool_start(&daemon->workers, &smtp_service, daemon->server, config->workers,
-		    WORKER_CREDITS + OTHER_CREDITS, daemon->jobs, &clock_system, reason) < 0)
+		    WORKER_CREDITS + TALLY_CREDITS + OTHER_CREDITS, daemon->jobs, &clock_system,
+		    reason) < 0)
 		return -1;
 	acceptor_options = (struct acceptor_options){
 		.sockets = daemon->sockets,

@@ -20,12 +20,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define LEDGER_PAGES 16 /* what a commit that adds the table may write, and more */
+
 static const char *const table_names[TABLE_COUNT] = {
 	[TABLE_ENVELOPES] = "envelopes",
 	[TABLE_TEXTS] = "texts",
 	[TABLE_SCHEDULE] = "schedule",
 	[TABLE_SHARED] = "shared",
 	[TABLE_STATE] = "state",
+	[TABLE_LEDGER] = "ledger",
 };
 
 int lmdb_errno(int rc)
@@ -86,13 +89,22 @@ static int create_env(size_t map_bytes, MDB_env **out)
 	return rc;
 }
 
+/* All but the ledger, which an older store has not. */
 static int open_tables(MDB_txn *txn, unsigned flags, MDB_dbi *tables)
 {
 	int table, rc = 0;
 
-	for (table = 0; table < TABLE_COUNT && rc == 0; table++)
+	for (table = 0; table < TABLE_LEDGER && rc == 0; table++)
 		rc = mdb_dbi_open(txn, table_names[table], flags, &tables[table]);
 	return rc;
+}
+
+static int open_ledger(struct store *store, MDB_txn *txn, unsigned flags)
+{
+	int rc = mdb_dbi_open(txn, table_names[TABLE_LEDGER], flags, &store->tables[TABLE_LEDGER]);
+
+	store->has_ledger = rc == 0;
+	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
 /* ---- making a store ---- */
@@ -112,6 +124,9 @@ static int fill_new_env(const char *path)
 		rc = mdb_txn_begin(env, NULL, 0, &txn);
 	if (rc == 0) {
 		rc = open_tables(txn, MDB_CREATE, tables);
+		if (rc == 0)
+			rc = mdb_dbi_open(
+				txn, table_names[TABLE_LEDGER], MDB_CREATE, &tables[TABLE_LEDGER]);
 		if (rc == 0)
 			rc = lmdb_state_create(txn, tables[TABLE_STATE]);
 		if (rc == 0)
@@ -192,10 +207,46 @@ static int check_tables(struct store *store, struct reason *reason)
 	if (rc == 0)
 		rc = open_tables(txn, 0, store->tables);
 	if (rc == 0)
+		rc = open_ledger(store, txn, 0);
+	if (rc == 0)
 		rc = mdb_txn_commit(txn); /* keeps the handles */
 	else
 		mdb_txn_abort(txn);
 	return rc == 0 ? 0 : refuse(store, reason, "store damaged: its tables", rc);
+}
+
+/*
+ * A store that was made before there was a ledger gets the table. Older versions do not look at it, so that the schema is
+ * the same. Without room there is no ledger until the next start: mail comes first.
+ */
+static int add_ledger(struct store *store)
+{
+	MDB_txn *txn;
+	int rc;
+
+	if (store->has_ledger || store->read_only)
+		return 0;
+	if (lmdb_env_grow(store, LEDGER_PAGES) == -ENOSPC)
+		return 0;
+	rc = mdb_txn_begin(store->env, NULL, 0, &txn);
+	if (rc != 0)
+		return rc;
+	rc = open_ledger(store, txn, MDB_CREATE);
+	if (rc == 0)
+		rc = mdb_txn_commit(txn);
+	else
+		mdb_txn_abort(txn);
+	if (rc == 0)
+		return 0;
+	store->has_ledger = false;
+	return lmdb_errno(rc) == -ENOSPC ? 0 : rc;
+}
+
+static int add_table(struct store *store, struct reason *reason)
+{
+	int rc = add_ledger(store);
+
+	return rc == 0 ? 0 : refuse(store, reason, "adding the table of clients", rc);
 }
 
 /* Children must not inherit the store; of its descriptors LMDB leaves this one open to them. */
@@ -304,7 +355,8 @@ int lmdb_env_open(struct store *store, struct reason *reason)
 			store->data_dir);
 	if (open_env(store, (uint64_t)file.st_size, reason) < 0 ||
 		check_length(store, (uint64_t)file.st_size, reason) < 0 ||
-		check_tables(store, reason) < 0 || lmdb_state_load(store, reason) < 0) {
+		check_tables(store, reason) < 0 || add_table(store, reason) < 0 ||
+		lmdb_state_load(store, reason) < 0) {
 		lmdb_env_close(store);
 		return -1;
 	}
@@ -328,7 +380,8 @@ size_t lmdb_used_pages(const struct store *store, MDB_txn *txn)
 	int table;
 
 	for (table = 0; table < TABLE_COUNT; table++)
-		if (mdb_stat(txn, store->tables[table], &stat) == 0)
+		if ((table != TABLE_LEDGER || store->has_ledger) &&
+			mdb_stat(txn, store->tables[table], &stat) == 0)
 			pages += stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages;
 	if (mdb_stat(txn, 0, &stat) == 0) /* the list of free pages */
 		pages += stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages;

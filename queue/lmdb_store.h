@@ -7,6 +7,8 @@
  *	texts      body id (8) · sequence (4) · part (2)                   → bytes; lmdb_text.c tells how a piece is cut
  *	schedule   upstream (2) · lane (1) · bucket (4) · due (8) · id (8) → nothing
  *	shared     body id (8) · id (8)                                    → nothing; messages whose text is another's
+ *	ledger     'c' · address                                           → record (ledger_record.c)
+ *	           's' · last seen (8) · address                           → nothing; who was seen longest ago
  *	state      "schema" → version (4); "totals" → counts; "name" · upstream (2) → its name;
  *	           "rows" · upstream (2) → messages (8) · bytes (8)
  *
@@ -47,6 +49,7 @@ enum lmdb_table {
 	TABLE_SCHEDULE,
 	TABLE_SHARED,
 	TABLE_STATE,
+	TABLE_LEDGER, /* a store made before there was a ledger gets it when it is opened */
 	TABLE_COUNT,
 };
 
@@ -93,6 +96,7 @@ struct store {
 	pthread_rwlock_t gate;
 	MDB_env *env; /* NULL after a reopen that failed */
 	MDB_dbi tables[TABLE_COUNT];
+	bool has_ledger; /* false: an older store, read only or too full to get the table */
 	LIST_HEAD(, store_view) views;
 	char *names[UPSTREAM_MAX]; /* under the gate */
 
@@ -161,6 +165,13 @@ void lmdb_state_count(struct store_batch *batch, const struct envelope *envelope
 int lmdb_state_save(struct store_batch *batch);
 void lmdb_state_committed(struct store_batch *batch);
 void lmdb_state_aborted(struct store_batch *batch);
+
+/* ---- lmdb_ledger.c: clients ---- */
+
+/* 0 or -errno, for views. */
+int lmdb_ledger_get(MDB_txn *txn, MDB_dbi ledger, const char *address, struct ledger_client **out);
+int lmdb_ledger_list(MDB_txn *txn, MDB_dbi ledger, const char *after, struct ledger_client **out,
+	size_t max, size_t *count);
 
 /* ---- lmdb_text.c: pieces of text ---- */
 

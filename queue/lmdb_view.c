@@ -138,6 +138,40 @@ ssize_t store_view_list(struct store_view *view, uint64_t after, struct envelope
 	return rc;
 }
 
+/* ---- ledger ---- */
+
+static bool has_ledger(const struct store_view *view)
+{
+	return view->store->has_ledger;
+}
+
+int store_view_client(struct store_view *view, const char *address, struct ledger_client **out)
+{
+	int rc = enter(view);
+
+	if (rc < 0)
+		return rc;
+	rc = has_ledger(view) ? lmdb_ledger_get(view->txn, table(view, TABLE_LEDGER), address, out)
+			      : -ENOENT;
+	leave(view);
+	return rc;
+}
+
+ssize_t store_view_clients(
+	struct store_view *view, const char *after, struct ledger_client **out, size_t max)
+{
+	size_t count = 0;
+	int rc = enter(view);
+
+	if (rc < 0)
+		return rc;
+	if (has_ledger(view))
+		rc = lmdb_ledger_list(
+			view->txn, table(view, TABLE_LEDGER), after, out, max, &count);
+	leave(view);
+	return rc < 0 ? rc : (ssize_t)count;
+}
+
 /* ---- schedule ---- */
 
 #define BUCKET_KEY_BYTES 7 /* upstream, lane, bucket */

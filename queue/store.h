@@ -4,10 +4,11 @@
  * The verbs are a queue's. LMDB is the embedded backend (lmdb_*.c); no type of it shows here, so that another backend
  * can stand behind the same header.
  *
- * Three things are kept:
+ * Four things are kept:
  *   envelopes  id → record (envelope.h)
  *   texts      body id, sequence → chunk
  *   schedule   (upstream, lane, bucket, due, id): one row for each upstream that a message's recipients wait for.
+ *   ledger     client → record (ledger.h)
  * The schedule and the counts follow from the envelopes alone: every change of an envelope goes through store_add,
  * store_change or store_remove, and they derive the rows' and counts' changes (schedule.h) in the same transaction.
  *
@@ -33,6 +34,7 @@
 
 #include "core/reason.h"
 #include "queue/envelope.h"
+#include "queue/ledger.h"
 
 #define UPSTREAM_SCAN  1
 #define UPSTREAM_HOLD  2
@@ -92,6 +94,12 @@ ssize_t store_orphans(struct store_batch *batch, uint64_t after, uint64_t *body_
 	uint64_t *seen_to);
 
 /*
+ * Merges what happened into the client's record (ledger.h), and takes away a few of those seen longest ago when there are
+ * more than LEDGER_CLIENTS_MAX. -ENOSPC as for new mail. Returns the record's size. A damaged record begins anew.
+ */
+ssize_t store_merge_client(struct store_batch *batch, const struct ledger_client *change);
+
+/*
  * 0, or the error that spoiled the batch: one that is not the request's own (the map full in the middle, memory, the
  * disk). Nothing can then be undone alone: abort it and do its requests again, in smaller batches.
  */
@@ -130,6 +138,12 @@ int store_view_get(struct store_view *view, uint64_t id, struct envelope **out);
 ssize_t store_view_piece(struct store_view *view, uint64_t body_id, uint32_t sequence, void *to);
 /* Up to `max` messages with ids greater than `after`, in order; damaged ones are passed over. Returns how many. */
 ssize_t store_view_list(struct store_view *view, uint64_t after, struct envelope **out, size_t max);
+
+/* The client of this address. */
+int store_view_client(struct store_view *view, const char *address, struct ledger_client **out);
+/* Up to `max` clients whose addresses sort behind `after` ("": from the first), in order; damaged ones are passed over. */
+ssize_t store_view_clients(
+	struct store_view *view, const char *after, struct ledger_client **out, size_t max);
 
 struct store_due {
 	uint64_t due_unix_ms;

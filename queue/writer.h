@@ -50,6 +50,7 @@ enum writer_verb {
 	WRITER_ADD, /* a message: its last pieces and its envelope */
 	WRITER_DROP, /* the text of a message that will not come (its client went away); swept in small steps. -EEXIST: the message came after all */
 	WRITER_CHANGE, /* a change of an envelope, and messages that it brings into being */
+	WRITER_LEDGER, /* changes of the clients' ledger; -ENOSPC when no new mail is taken. What a failed commit took is not done again */
 	WRITER_CALL, /* something that must run on the writer's thread, outside a batch. -ECANCELED: the writer is stopping; -EIO: the store is broken */
 };
 
@@ -69,6 +70,7 @@ struct writer_request {
 	uint64_t id; /* APPEND, DROP: body id; CHANGE: message id */
 	struct text_piece *pieces; /* APPEND */
 	struct message *message; /* ADD; CHANGE: a list added with it, or NULL */
+	const struct ledger_client *clients; /* LEDGER: a list */
 	writer_change_fn *change;
 	writer_call_fn *call;
 	void *argument;

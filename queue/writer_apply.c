@@ -27,6 +27,8 @@ static bool has_room(const struct writer *writer, const struct writer_request *r
 {
 	if (writer_brings_new_mail(request))
 		return !writer->room.shut;
+	if (request->verb == WRITER_LEDGER)
+		return !writer->room.shut;
 	return !brings_own_mail(request) || !writer->room.over_reserve;
 }
 
@@ -128,6 +130,25 @@ static int apply_change(struct store_batch *batch, struct writer_request *reques
 	return rc < 0 ? rc : 0;
 }
 
+/* Without room what is left of it is dropped: the mail in the batch goes on. */
+static int apply_ledger(struct store_batch *batch, struct writer_request *request, size_t *bytes)
+{
+	for (const struct ledger_client *client = request->clients; client != NULL;
+		client = client->next) {
+		ssize_t size = store_merge_client(batch, client);
+
+		if (store_spoiled(batch) != 0)
+			return store_spoiled(batch);
+		if (size < 0) {
+			request->result = (int)size;
+			return 0;
+		}
+		request->wrote = true;
+		*bytes += (size_t)size;
+	}
+	return 0;
+}
+
 int writer_apply(struct writer *writer, struct store_batch *batch, struct writer_request *request,
 	size_t *bytes)
 {
@@ -145,6 +166,8 @@ int writer_apply(struct writer *writer, struct store_batch *batch, struct writer
 		return apply_add(batch, request, bytes);
 	case WRITER_CHANGE:
 		return apply_change(batch, request, bytes);
+	case WRITER_LEDGER:
+		return apply_ledger(batch, request, bytes);
 	case WRITER_DROP:
 	case WRITER_CALL:
 		break; /* have their own way */
@@ -228,6 +251,8 @@ int writer_look_up(struct writer *writer, const struct writer_request *request)
 		return look_up_envelope(writer, request->message->envelope->id, &revision);
 	case WRITER_CHANGE:
 		return look_up_change(writer, request);
+	case WRITER_LEDGER:
+		return 1; /* it cannot be told; facts may be lost, and are not counted twice */
 	case WRITER_DROP:
 	case WRITER_CALL:
 		break;

@@ -180,7 +180,8 @@ static size_t take_while_broken(struct writer *writer)
 	for (size_t i = 0; i < writer->group_count; i++) {
 		struct writer_request *request = writer->group[i];
 
-		if (writer_brings_new_mail(request) || request->verb == WRITER_CALL) {
+		if (writer_brings_new_mail(request) || request->verb == WRITER_CALL ||
+			request->verb == WRITER_LEDGER) {
 			refuse(request, false);
 			answered++;
 		} else {

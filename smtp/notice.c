@@ -1,6 +1,27 @@
-/* notice.c: what a session notes of its client: quirks. */
+#include "smtp/notice.h"
+
+#include <stdio.h>
+#include <string.h>
+
 #include "core/metrics.h"
 #include "smtp/session.h"
+
+/* The client's entry; NULL: there is no room for it now. */
+static struct ledger_client *entry(const struct session *session)
+{
+	const struct session_shared *shared = session->shared;
+
+	if (shared->tally == NULL)
+		return NULL;
+	return tally_client(shared->tally, session->client, clock_unix_ms(shared->clock));
+}
+
+static void put_text(char *to, size_t to_size, const char *text)
+{
+	ledger_put_text(to, to_size, text, strlen(text));
+}
+
+/* ---- quirks ---- */
 
 static bool is_of_connection(enum quirk quirk)
 {
@@ -11,18 +32,126 @@ static bool is_of_connection(enum quirk quirk)
 		       row->stand == QUIRK_BY_PROFILE);
 }
 
+/* Without memory the entry lacks it; the message's own list has it. */
+static void note_quirk(struct session *session, enum quirk quirk, const void *example, size_t size)
+{
+	struct ledger_client *client = entry(session);
+
+	if (client == NULL ||
+		!ledger_count_quirk(client, quirk, example, size, client->last_unix_ms))
+		return;
+	client->preflights += quirk == QUIRK_PREFLIGHT;
+	client->partials += quirk == QUIRK_NO_FINAL_DOT;
+	client->resends += quirk == QUIRK_RESEND;
+}
+
 void session_quirk(
 	struct session *session, enum quirk quirk, const void *example, size_t example_size)
 {
 	struct quirk_set *set =
 		is_of_connection(quirk) ? &session->quirks : &session->message_quirks;
 
-	(void)example;
-	(void)example_size;
 	if (quirk_set_has(set, quirk))
 		return;
 	quirk_set_add(set, quirk);
 	metric_add_quirk(quirk, 1);
+	note_quirk(session, quirk, example, example_size);
+}
+
+/* ---- the rest ---- */
+
+void notice_begin(struct session *session)
+{
+	struct ledger_client *client = entry(session);
+
+	if (client == NULL)
+		return;
+	client->sessions++;
+	put_text(client->profile, sizeof(client->profile), session->device->name);
+}
+
+static void note_helo(struct session *session, struct ledger_client *client)
+{
+	if (session->helo == NULL || session->helo_noted)
+		return;
+	session->helo_noted = true;
+	ledger_count_helo(client, session->helo, client->last_unix_ms);
+}
+
+void notice_message(struct session *session)
+{
+	const struct transaction *transaction = session->transaction;
+	struct ledger_client *client = entry(session);
+
+	session->accepted++;
+	if (client == NULL)
+		return;
+	client->messages++;
+	client->recipients += transaction->recipient_count;
+	client->bytes += transaction->handoff.text.size_bytes;
+	client->message_id = transaction->handoff.id;
+	client->message_unix_ms = client->last_unix_ms;
+	put_text(client->message_from, sizeof(client->message_from), transaction->reverse_path);
+	put_text(client->message_listener, sizeof(client->message_listener),
+		session->listener->name);
+	note_helo(session, client);
+}
+
+static void note_refusal(struct session *session, const char *why, size_t size)
+{
+	struct ledger_client *client = entry(session);
+
+	if (client == NULL)
+		return;
+	client->refusals++;
+	client->refused_unix_ms = client->last_unix_ms;
+	ledger_put_text(client->refusal, sizeof(client->refusal), why, size);
+}
+
+void notice_reply(struct session *session, const char *line)
+{
+	if (line[0] == '4' || line[0] == '5')
+		note_refusal(session, line, strcspn(line, "\r\n"));
+}
+
+void notice_trouble(struct session *session, enum trouble trouble)
+{
+	const struct trouble_answer *answer = &session->policy->answers[trouble];
+	char why[LEDGER_REASON_SIZE];
+	int size;
+
+	if (answer->act != ACT_CLOSE && answer->act != ACT_ANSWER_CLOSE)
+		return;
+	session->ended_by_us = true;
+	if (answer->reply != NULL || trouble == TROUBLE_STOPPING)
+		return;
+	size = snprintf(
+		why, sizeof(why), "closed without a reply: %s", policy_trouble_name(trouble));
+	note_refusal(session, why, size > 0 ? (size_t)size : 0);
+}
+
+/* MAIL and RCPT were taken, and then it went: to see whether it might send. */
+static bool is_preflight(const struct session *session)
+{
+	const struct transaction *transaction = session->transaction;
+
+	return session->accepted == 0 && !session->ended_by_us && transaction != NULL &&
+	       transaction->recipient_count > 0 && transaction->handoff.id == 0;
+}
+
+void notice_end(struct session *session)
+{
+	struct ledger_client *client;
+
+	if (is_preflight(session))
+		session_quirk(session, QUIRK_PREFLIGHT, NULL, 0);
+	if (session->spoke && !session->said_quit && !session->ended_by_us)
+		session_quirk(session, QUIRK_NO_QUIT, NULL, 0);
+	client = entry(session);
+	if (client == NULL)
+		return;
+	client->sessions_without_quit += session->spoke && !session->said_quit;
+	note_helo(session, client);
 }
 
 /* What was found in a message's text, all at once. */

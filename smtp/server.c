@@ -128,9 +128,11 @@ static void *begin(void *service, unsigned number, struct loop *loop, struct mai
 	shared->ids = server->options.ids;
 	shared->admission = server->options.admission;
 	shared->intake = intake_open(server->options.writer, inbox, server->options.worker_credits);
+	shared->tally = tally_open(server->options.writer, loop, inbox);
 	worker->server = server;
 	worker->config = config_share(server->latest);
-	if (!channel_desk_init(&shared->desk, CHANNEL_READ_BYTES) || shared->intake == NULL) {
+	if (!channel_desk_init(&shared->desk, CHANNEL_READ_BYTES) || shared->intake == NULL ||
+		shared->tally == NULL) {
 		end(worker);
 		return NULL;
 	}
@@ -162,6 +164,8 @@ static void turned(void *context)
 	}
 	if (!TAILQ_EMPTY(&shared->later))
 		mailbox_nudge(shared->inbox);
+	if (shared->stopping && shared->session_count == 0)
+		tally_flush(shared->tally);
 }
 
 static void stopping(void *context)
@@ -179,8 +183,12 @@ static void stopping(void *context)
 static size_t sessions(void *context)
 {
 	struct server_worker *worker = context;
+	const struct session_shared *shared = &worker->shared;
 
-	return worker->shared.session_count;
+	/* behind the last one what they noted is waited for */
+	if (shared->session_count == 0 && shared->stopping && tally_is_busy(shared->tally))
+		return 1;
+	return shared->session_count;
 }
 
 /* A request that the writer has keeps its session until the answer. */
@@ -201,6 +209,7 @@ static void end(void *context)
 	struct session_shared *shared = &worker->shared;
 
 	channel_desk_fini(&shared->desk);
+	tally_close(&shared->tally);
 	intake_close(&shared->intake);
 	config_close(&worker->config);
 	free(worker);

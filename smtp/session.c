@@ -11,6 +11,7 @@
 #include "core/metrics.h"
 #include "smtp/deadline.h"
 #include "smtp/greeting.h"
+#include "smtp/notice.h"
 #include "smtp/verb.h"
 
 #define ROUNDS_MAX   4 /* reads in one turn, then the others come first */
@@ -114,6 +115,7 @@ static void let_go(struct session *session)
 	session_move(session, SESSION_GONE);
 	if (session->channel.conn.fd < 0)
 		return;
+	notice_end(session);
 	loop_watch_remove(shared->loop, &session->watch);
 	loop_timer_clear(shared->loop, &session->timer);
 	if (session->is_later)
@@ -197,6 +199,7 @@ static size_t take_command(struct session *session, const uint8_t *input, size_t
 		note_line_end(session, input, taken);
 	if (progress == COMMAND_MORE)
 		return taken;
+	session->spoke = true;
 	verb_run(session, &command);
 	deadline_restart(session);
 	if (++session->commands > COMMANDS_MAX + policy_recipients(session->listener))
@@ -431,6 +434,7 @@ void session_open(struct session_shared *shared, struct config *config,
 	free(accepted);
 	LIST_INSERT_HEAD(&shared->sessions, session, entry);
 	shared->session_count++;
+	notice_begin(session);
 	log_event(LOG_DEBUG, "connect", "client=%s listener=%s", session->client,
 		session->listener->name);
 	if (loop_watch_add(shared->loop, &session->watch, session->channel.conn.fd,

@@ -39,6 +39,7 @@
 #include "queue/id.h"
 #include "queue/intake.h"
 #include "queue/quirk.h"
+#include "queue/tally.h"
 #include "smtp/channel.h"
 #include "smtp/command.h"
 #include "smtp/device.h"
@@ -67,6 +68,7 @@ struct session_shared {
 	struct mailbox *inbox;
 	const struct clock *clock;
 	struct intake *intake;
+	struct tally *tally; /* NULL: nothing is noted of clients */
 	const struct writer *writer;
 	struct id_source *ids;
 	struct admission *admission;
@@ -91,6 +93,9 @@ struct session {
 	enum session_state state;
 	bool esmtp;
 	bool may_relay;
+	bool spoke, said_quit, helo_noted; /* for the ledger (notice.h) */
+	bool ended_by_us;
+	unsigned accepted; /* messages */
 	bool wants_more; /* what is kept is a part of a line */
 	bool is_later;
 	bool sent_crlf; /* some line of it, command or text, ended otherwise than in a bare LF */

@@ -5,6 +5,7 @@
 
 #include "core/log.h"
 #include "core/metrics.h"
+#include "smtp/notice.h"
 #include "smtp/session.h"
 
 #define REPLY_BYTES 512 /* RFC 5321 4.5.3.1.5 */
@@ -58,6 +59,7 @@ __attribute__((format(printf, 3, 0))) static void gather_reply(
 	if ((session->device->traits & DEVICE_PLAIN_CODES) != 0)
 		size = make_plain((char *)output->data + output->size, size);
 	count_reply(session, (char *)output->data + output->size, of_trouble);
+	notice_reply(session, (char *)output->data + output->size);
 	memcpy(output->data + output->size + size, "\r\n", 2);
 	output->size += (size_t)size + 2;
 }
@@ -119,6 +121,7 @@ void session_trouble(struct session *session, enum trouble trouble)
 			policy_trouble_name(trouble));
 	if (answer->reply != NULL)
 		reply_trouble(session, "%s", answer->reply);
+	notice_trouble(session, trouble);
 	if (answer->act == ACT_CLOSE || answer->act == ACT_ANSWER_CLOSE)
 		session_move(session, SESSION_CLOSING);
 }

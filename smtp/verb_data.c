@@ -15,6 +15,7 @@
 #include "core/metrics.h"
 #include "smtp/deadline.h"
 #include "smtp/errand.h"
+#include "smtp/notice.h"
 #include "smtp/trace.h"
 #include "smtp/verb.h"
 
@@ -97,6 +98,7 @@ static void accept_message(struct session *session)
 	char id[ID_TEXT_SIZE];
 
 	log_accepted(session);
+	notice_message(session);
 	metric_add(METRIC_MESSAGES_RECEIVED, 1);
 	metric_add(METRIC_RECIPIENTS_RECEIVED, transaction->recipient_count);
 	metric_add(METRIC_BYTES_RECEIVED, transaction->handoff.text.size_bytes);

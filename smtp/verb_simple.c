@@ -18,6 +18,7 @@ void verb_noop(struct session *session, const struct command *command)
 void verb_quit(struct session *session, const struct command *command)
 {
 	(void)command;
+	session->said_quit = true;
 	session_reply(session, "221 2.0.0 %s closing connection", session->config->hostname);
 	session_move(session, SESSION_CLOSING);
 }
