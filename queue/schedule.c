@@ -31,6 +31,8 @@ size_t schedule_rows(const struct envelope *envelope, struct schedule_row *rows)
 		upstream = schedule_upstream(recipient);
 		if (upstream == 0)
 			continue;
+		if (upstream == UPSTREAM_HOLD && (envelope->flags & ENVELOPE_PARTIAL) != 0)
+			upstream = UPSTREAM_PARTIAL;
 		due = upstream == UPSTREAM_SCAN ? envelope->received_unix_ms
 						: recipient->due_unix_ms;
 		for (row = 0; row < count && rows[row].upstream != upstream; row++)

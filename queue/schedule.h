@@ -4,6 +4,7 @@
  *	SCANNING            → (UPSTREAM_SCAN, due when it was received)
  *	WAITING, DEFERRED   → (the recipient's upstream, due at the earliest of the recipients that wait for it)
  *	HELD, QUARANTINED   → (UPSTREAM_HOLD, due when the earliest hold ends)
+ *	HELD, in an envelope that is ENVELOPE_PARTIAL → the same, of UPSTREAM_PARTIAL, so that these are counted by themselves
  *	final states        → none
  *
  * One row for each distinct upstream. The store derives rows and counts with these functions at every change.

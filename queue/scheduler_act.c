@@ -39,11 +39,12 @@ static int hold(struct envelope *envelope, struct recipient *recipient, const st
 	return settle_hold(envelope, recipient, reason, act->now_unix_ms, act->hold_until_unix_ms);
 }
 
+/* One that never came whole is a message like any other from now on; it was not scanned yet, so that this comes first. */
 static int release(struct envelope *envelope, struct recipient *recipient, const struct act *act)
 {
-	(void)envelope;
 	if (recipient->state != RECIPIENT_HELD && recipient->state != RECIPIENT_QUARANTINED)
 		return 1;
+	envelope->flags &= ~(uint32_t)ENVELOPE_PARTIAL;
 	settle_release(recipient, act->now_unix_ms);
 	return 0;
 }

@@ -162,7 +162,7 @@ struct sweep {
 	LIST_HEAD(, sweep_change) changes; /* with the writer */
 	size_t change_count;
 	size_t expired_jobs; /* with delivery or the writer */
-	struct source holds;
+	struct source holds, partials;
 };
 
 struct scheduler {

@@ -11,6 +11,7 @@
  * Three things that no upstream's schedule brings up, each in small steps:
  *
  *   Ends of holds. The rows of UPSTREAM_HOLD that are due: what was held goes on, what was quarantined is deleted.
+ *   So is a message that never came whole (UPSTREAM_PARTIAL): nobody has asked for it.
  *   Lifetimes. Each PASS_MS the messages are gone through from the oldest, until none of STEP of them is old enough. A
  *   message past its lifetime is given to delivery, which writes the bounce, for each upstream that it still waits for.
  *   Dates out of reach. Now and then, and after the clock was set back, all are gone through: nobody waits longer than
@@ -34,6 +35,7 @@ void sweep_init(struct scheduler *scheduler)
 	struct sweep *sweep = &scheduler->sweep;
 
 	source_init(&sweep->holds, UPSTREAM_HOLD);
+	source_init(&sweep->partials, UPSTREAM_PARTIAL);
 	LIST_INIT(&sweep->changes);
 	sweep->full = true;
 	sweep->next_mono_ms = scheduler->now_mono_ms;
@@ -50,6 +52,7 @@ struct sweep_change {
 	uint64_t proven_unix_ms; /* an end that lies before is over */
 	uint64_t limit_unix_ms; /* no date lies behind; where none was given, this is the end */
 	const char *event;
+	uint16_t upstream; /* ours, whose row it was; for one that was refused */
 };
 
 static void end_change(struct scheduler *scheduler, struct sweep_change *change)
@@ -68,6 +71,7 @@ void sweep_fini(struct scheduler *scheduler)
 		end_change(scheduler, change);
 	}
 	source_fini(&scheduler->sweep.holds);
+	source_fini(&scheduler->sweep.partials);
 }
 
 static void change_answered(struct letter *letter, void *context)
@@ -80,21 +84,22 @@ static void change_answered(struct letter *letter, void *context)
 		log_event(LOG_NOTICE, change->event, "id=%s", id_format(change->request.id, id));
 	else
 		notes_wait(scheduler,
-			&(struct unit){.id = change->request.id, .upstream = UPSTREAM_HOLD},
+			&(struct unit){.id = change->request.id, .upstream = change->upstream},
 			FAILED_REST_MS);
 	claims_changed(scheduler, change->request.id);
 	end_change(scheduler, change);
 }
 
-static bool submit_change(struct scheduler *scheduler, uint64_t id, writer_change_fn *change,
-	const char *event, uint64_t proven_unix_ms, uint64_t limit_unix_ms)
+static bool submit_change(struct scheduler *scheduler, const struct unit *unit,
+	writer_change_fn *change, const char *event, uint64_t proven_unix_ms,
+	uint64_t limit_unix_ms)
 {
 	struct sweep_change *asked;
 
 	if (scheduler->sweep.change_count >= CHANGES_MAX)
 		return false;
 	asked = calloc(1, sizeof(*asked));
-	if (asked == NULL || !claims_change(scheduler, id)) {
+	if (asked == NULL || !claims_change(scheduler, unit->id)) {
 		free(asked);
 		return false;
 	}
@@ -102,11 +107,12 @@ static bool submit_change(struct scheduler *scheduler, uint64_t id, writer_chang
 	asked->proven_unix_ms = proven_unix_ms;
 	asked->limit_unix_ms = limit_unix_ms;
 	asked->event = event;
+	asked->upstream = unit->upstream;
 	asked->request = (struct writer_request){
 		.letter.read = change_answered,
 		.answer_to = scheduler->options.inbox,
 		.verb = WRITER_CHANGE,
-		.id = id,
+		.id = unit->id,
 		.change = change,
 		.argument = asked,
 	};
@@ -119,13 +125,14 @@ static bool submit_change(struct scheduler *scheduler, uint64_t id, writer_chang
 /* ---- ends of holds ---- */
 
 /* Returns for how long it was held. */
-static uint64_t end_hold(struct recipient *recipient, const struct sweep_change *change)
+static uint64_t end_hold(
+	struct recipient *recipient, const struct sweep_change *change, bool is_partial)
 {
 	if (recipient->due_unix_ms == 0) { /* every hold has an end */
 		recipient->due_unix_ms = change->limit_unix_ms;
 		return 0;
 	}
-	if (recipient->state == RECIPIENT_HELD)
+	if (recipient->state == RECIPIENT_HELD && !is_partial)
 		return settle_release(recipient, change->now_unix_ms);
 	recipient->state = RECIPIENT_DELETED;
 	return 0;
@@ -134,6 +141,7 @@ static uint64_t end_hold(struct recipient *recipient, const struct sweep_change 
 static int end_holds(struct envelope *envelope, void *argument)
 {
 	const struct sweep_change *change = argument;
+	bool is_partial = (envelope->flags & ENVELOPE_PARTIAL) != 0;
 	uint64_t longest_ms = 0, held_ms;
 	int result = 1;
 
@@ -143,7 +151,7 @@ static int end_holds(struct envelope *envelope, void *argument)
 		if (schedule_upstream(recipient) != UPSTREAM_HOLD ||
 			recipient->due_unix_ms > change->proven_unix_ms)
 			continue;
-		held_ms = end_hold(recipient, change);
+		held_ms = end_hold(recipient, change, is_partial);
 		longest_ms = held_ms > longest_ms ? held_ms : longest_ms;
 		result = 0;
 	}
@@ -153,14 +161,14 @@ static int end_holds(struct envelope *envelope, void *argument)
 	return result;
 }
 
-static void sweep_holds(struct scheduler *scheduler, uint64_t proven_unix_ms)
+static void sweep_holds(struct scheduler *scheduler, struct source *holds, const char *event,
+	uint64_t proven_unix_ms)
 {
-	struct source *holds = &scheduler->sweep.holds;
 	struct unit unit;
 
 	while (scheduler->sweep.change_count < CHANGES_MAX &&
 		source_next(scheduler, holds, proven_unix_ms, &unit)) {
-		if (!submit_change(scheduler, unit.id, end_holds, "hold_over", proven_unix_ms,
+		if (!submit_change(scheduler, &unit, end_holds, event, proven_unix_ms,
 			    scheduler->now_unix_ms +
 				    (uint64_t)scheduler->config->queue_lifetime_ms)) {
 			source_again(holds, &unit);
@@ -210,8 +218,9 @@ static bool check_reach(struct scheduler *scheduler, const struct envelope *enve
 	if (!beyond || claims_works(scheduler, envelope->id) ||
 		claims_has(scheduler, envelope->id, UPSTREAM_WHOLE))
 		return true;
-	return submit_change(
-		scheduler, envelope->id, bring_into_reach, "date_out_of_reach", 0, limit);
+	return submit_change(scheduler,
+		&(struct unit){.id = envelope->id, .upstream = UPSTREAM_HOLD}, bring_into_reach,
+		"date_out_of_reach", 0, limit);
 }
 
 /* ---- lifetimes ---- */
@@ -350,7 +359,8 @@ void sweep_step(struct scheduler *scheduler)
 
 	pass.proven_unix_ms = expiry_proven(&scheduler->expiry, scheduler->now_boot_ms,
 		scheduler->now_unix_ms, &pass.since_boot_ms);
-	sweep_holds(scheduler, pass.proven_unix_ms);
+	sweep_holds(scheduler, &sweep->holds, "hold_over", pass.proven_unix_ms);
+	sweep_holds(scheduler, &sweep->partials, "incomplete_over", pass.proven_unix_ms);
 	if (was_set_back(scheduler) || scheduler->now_mono_ms >= sweep->next_full_mono_ms) {
 		sweep->after = 0;
 		sweep->full = true;

@@ -158,6 +158,7 @@ static int run_batch(struct writer *writer, size_t limit, struct batch_end *end)
 	int rc = store_begin(writer->store, &batch);
 
 	*end = (struct batch_end){.tried = limit};
+	writer->room.partials = writer->room.partial_bytes = 0;
 	if (rc < 0)
 		return rc;
 	rc = apply_group(writer, batch, limit, &end->tried, &items);

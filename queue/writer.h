@@ -47,7 +47,7 @@
 
 enum writer_verb {
 	WRITER_APPEND, /* pieces of a text that still arrives */
-	WRITER_ADD, /* a message: its last pieces and its envelope */
+	WRITER_ADD, /* a message: its last pieces and its envelope. -EDQUOT: it never came whole, and there are enough of those */
 	WRITER_DROP, /* the text of a message that will not come (its client went away); swept in small steps. -EEXIST: the message came after all */
 	WRITER_CHANGE, /* a change of an envelope, and messages that it brings into being */
 	WRITER_LEDGER, /* changes of the clients' ledger; -ENOSPC when no new mail is taken. What a failed commit took is not done again */

@@ -52,11 +52,18 @@ static int apply_append(struct store_batch *batch, struct writer_request *reques
 }
 
 /* The envelope goes first: a taken id is refused by that very write, before there is a trace of the message. */
-static int apply_add(struct store_batch *batch, struct writer_request *request, size_t *bytes)
+static int apply_add(struct writer *writer, struct store_batch *batch,
+	struct writer_request *request, size_t *bytes)
 {
 	const struct message *message = request->message;
-	int rc = store_add(batch, message->envelope);
+	int rc;
 
+	if ((message->envelope->flags & ENVELOPE_PARTIAL) != 0 &&
+		!writer_room_partial(writer, message->envelope)) {
+		request->result = -EDQUOT;
+		return 0;
+	}
+	rc = store_add(batch, message->envelope);
 	if (rc == -EEXIST) {
 		request->result = rc;
 		return 0;
@@ -163,7 +170,7 @@ int writer_apply(struct writer *writer, struct store_batch *batch, struct writer
 	case WRITER_APPEND:
 		return apply_append(batch, request, bytes);
 	case WRITER_ADD:
-		return apply_add(batch, request, bytes);
+		return apply_add(writer, batch, request, bytes);
 	case WRITER_CHANGE:
 		return apply_change(batch, request, bytes);
 	case WRITER_LEDGER:

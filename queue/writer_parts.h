@@ -46,6 +46,8 @@ struct writer_room {
 	struct store_fill fill; /* as looked at last */
 	bool looked, shut; /* shut: new mail is refused */
 	bool over_mark, over_reserve;
+	uint64_t partials,
+		partial_bytes; /* added by the batch at hand: the view does not see them */
 	int64_t looked_mono_ms;
 	int64_t refuse_until_mono_ms; /* after a write that found no room, whatever the marks say */
 };
@@ -112,6 +114,8 @@ void writer_heal_over(struct writer *writer);
 /* ---- writer_room.c ---- */
 
 void writer_room_look(struct writer *writer);
+/* Whether one more message that never came whole may be kept; counts it. */
+bool writer_room_partial(struct writer *writer, const struct envelope *envelope);
 /* A write has found no room. */
 void writer_room_none(struct writer *writer);
 

@@ -20,6 +20,11 @@
 #define RESERVE_DISK_PERMILLE 970
 #define RESERVE_DISK_BYTES    (16ULL << 20)
 
+/* What never came whole is a courtesy: it must not take the room of what did. */
+#define PARTIALS_MAX        1000
+#define PARTIALS_PART       20 /* of the map: 5 % */
+#define PARTIALS_OF_ONE_MAX 100 /* of one client address */
+
 #define LOOK_EVERY_MS 100 /* store_fill asks the kernel */
 #define REFUSE_FOR_MS 1000 /* after a write that found no room */
 
@@ -96,4 +101,31 @@ void writer_room_none(struct writer *writer)
 	writer->room.refuse_until_mono_ms = clock_mono_ms(writer->clock) + REFUSE_FOR_MS;
 	writer->room.looked = false;
 	writer_room_look(writer);
+}
+
+/* Of one client; a bounded look at its rows, and only such messages ask for it. */
+static bool has_too_many(struct writer *writer, const struct envelope *envelope)
+{
+	struct store_due rows[PARTIALS_OF_ONE_MAX];
+	uint64_t next;
+
+	return store_view_due(writer->view, UPSTREAM_PARTIAL, envelope->lane, envelope->bucket,
+		       (struct store_due){0}, UINT64_MAX, rows, PARTIALS_OF_ONE_MAX,
+		       &next) >= PARTIALS_OF_ONE_MAX;
+}
+
+bool writer_room_partial(struct writer *writer, const struct envelope *envelope)
+{
+	struct writer_room *room = &writer->room;
+	struct store_upstream_counts counts;
+
+	if (room->shut || store_view_upstream_counts(writer->view, UPSTREAM_PARTIAL, &counts) < 0 ||
+		counts.messages + room->partials >= PARTIALS_MAX ||
+		counts.bytes + room->partial_bytes + envelope->size_bytes >
+			room->fill.max_bytes / PARTIALS_PART ||
+		has_too_many(writer, envelope))
+		return false;
+	room->partials++;
+	room->partial_bytes += envelope->size_bytes;
+	return true;
 }

@@ -29,6 +29,7 @@ struct transaction {
 	uint64_t declared_bytes; /* MAIL's SIZE=; 0: not said */
 	struct bytes recipients; /* each: upstream number (2 bytes), address, NUL */
 	size_t recipient_count;
+	bool is_partial; /* its end never came (partial.h) */
 	bool is_chunked; /* its text comes by BDAT */
 	bool chunk_is_last;
 	uint64_t chunk_left; /* octets of the chunk that have not come */

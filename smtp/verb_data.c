@@ -6,7 +6,7 @@
  *   3. The final dot: what must be refused is refused (its pieces swept first), else envelope and rest go to the writer.
  *   4. Its answer: 0 is the 250. No room: held and tried again where the profile holds, else refused. Unknown: the
  *      session closes without a reply.
- *   5. A client that goes before its final dot leaves nothing.
+ *   5. A client that goes before its final dot leaves nothing, or what partial.h tells.
  */
 #include <errno.h>
 #include <sys/ioctl.h>
@@ -16,6 +16,7 @@
 #include "smtp/deadline.h"
 #include "smtp/errand.h"
 #include "smtp/notice.h"
+#include "smtp/partial.h"
 #include "smtp/trace.h"
 #include "smtp/verb.h"
 
@@ -187,7 +188,7 @@ static void note_text(struct session *session)
 }
 
 /* What is wrong with the text, and all that was with the session before, goes into the envelope. NULL without memory. */
-static struct envelope *make_envelope(struct session *session)
+struct envelope *data_envelope(struct session *session)
 {
 	struct transaction *transaction = session->transaction;
 	struct quirk_set quirks = session->quirks;
@@ -229,7 +230,7 @@ void data_end(struct session *session)
 		return;
 	}
 	if (why == TROUBLE_NONE) {
-		envelope = make_envelope(session);
+		envelope = data_envelope(session);
 		if (envelope != NULL && handoff_add(&session->transaction->handoff, envelope))
 			return;
 		why = TROUBLE_MEMORY;
@@ -311,12 +312,20 @@ static void read_append_result(struct session *session, enum trouble trouble)
 
 static void read_result_gone(struct session *session)
 {
-	struct handoff *handoff = &session->transaction->handoff;
+	struct transaction *transaction = session->transaction;
+	struct handoff *handoff = &transaction->handoff;
+	int result = handoff->request.result;
 
-	if (handoff->request.verb == WRITER_ADD && handoff->request.result == 0)
-		accept_message(session);
-	else
-		data_abandon(session);
+	if (handoff->request.verb == WRITER_ADD && result == 0) {
+		if (transaction->is_partial)
+			partial_log(session);
+		else
+			accept_message(session);
+		return;
+	}
+	if (result != 0 && transaction->refusal == TROUBLE_NONE)
+		transaction->refusal = judge_result(result);
+	data_abandon(session);
 }
 
 static void read_result(struct handoff *handoff)
@@ -360,7 +369,7 @@ void data_abandon(struct session *session)
 {
 	struct handoff *handoff = &session->transaction->handoff;
 
-	if (handoff->under_way)
+	if (handoff->under_way || partial_store(session))
 		return;
 	handoff_give_up(handoff);
 	handoff_drop(handoff);

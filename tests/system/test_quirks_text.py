@@ -2,10 +2,11 @@
 import re
 import socket
 import struct
+import time
 
 import pytest
 
-from conftest import TEXT
+from conftest import TEXT, wait_until
 
 SAFE_LINES = re.compile(rb"(?:[^\r\n\0]*\r\n)*")
 
@@ -347,3 +348,106 @@ def test_q68_quit_is_answered_before_the_end_even_with_bytes_behind_it(fragile):
             client.send(b"QUIT\r\n" + b"and more that nobody reads\r\n" * 200)
             client.expect(221)
             assert client.is_closed()
+
+
+# ---- texts that never end ----
+
+LIST = "/v1/queue/messages"
+
+
+def wait_held(relay, count=1):
+    return wait_until(lambda: len(found := relay.messages("?state=held")) == count and found, what=f"{count} held")
+
+
+@pytest.mark.parametrize("leave", [lambda client: client.close(), reset, lambda client: client.sock.shutdown(socket.SHUT_WR)],
+                         ids=["close", "reset", "half-close"])
+def test_q65_a_text_without_its_final_dot_is_held(fragile, upstream, leave):
+    client = fragile.client()
+    client.hello()
+    begin(client)
+    client.send(b"From: a@example.com\r\nSubject: half\r\n\r\nthe first pa")
+    time.sleep(0.1)  # its bytes are there before a reset takes them away
+    leave(client)
+    (message,) = wait_held(fragile)
+    assert message["reason"] == "incomplete: the client closed after 50 bytes, no final dot (Q-65)"
+    assert "Q-65" in message["quirks"]
+    listed = fragile.command("queue", "list", "--state", "held")
+    shown = fragile.command("queue", "show", message["id"])
+    assert message["id"] in listed
+    assert "incomplete: the client closed" in shown
+    _, text = fragile.request("GET", f"{LIST}/{message['id']}/content")
+    assert text.endswith(b"\r\nthe first pa\r\n")
+    assert upstream.count()["messages"] == 0
+    fragile.wait_log(f"id={message['id']} event=incomplete")
+
+
+def test_q65_a_client_that_stalls_in_its_text_is_held_too(make_relay):
+    relay = held_back(make_relay, listen="data_timeout = 1s")
+    with relay.client() as client:
+        client.hello()
+        begin(client)
+        client.send(b"Subject: half\r\n\r\npart")
+        assert client.is_closed()  # and no 4xx before
+    (message,) = wait_held(relay)
+    assert "the client stalled after 21 bytes" in message["reason"]
+
+
+def test_q65_a_large_text_without_its_end_is_whole_up_to_there(fragile):
+    body = b"".join(b"%06d and some more of the line, so that it has a length\r\n" % i for i in range(20000))
+    client = fragile.client()
+    client.hello()
+    begin(client)
+    client.send(b"From: a@example.com\r\nSubject: half\r\n\r\n" + body)
+    client.sock.shutdown(socket.SHUT_WR)
+    (message,) = wait_held(fragile)
+    _, text = fragile.request("GET", f"{LIST}/{message['id']}/content")
+    assert text.endswith(body)
+
+
+def test_q65_released_it_is_scanned_and_sent(fragile, upstream):
+    with fragile.client() as client:
+        client.hello()
+        begin(client)
+        client.send(b"From: a@example.com\r\nSubject: half\r\n\r\nthe first pa")
+    (message,) = wait_held(fragile)
+    fragile.command("queue", "release", message["id"])
+    (text,) = upstream.wait_for(1)
+    assert text.endswith(b"\r\nthe first pa\r\n")
+    fragile.wait_empty()
+
+
+def test_q65_nothing_is_kept_without_text_or_by_a_standard_listener(make_relay, upstream, fragile):
+    strict = make_relay(upstream.port)
+    for relay, text in ((fragile, b""), (strict, b"Subject: half\r\n\r\npart")):
+        with relay.client() as client:
+            client.hello()
+            begin(client)
+            client.send(text)
+        with relay.client() as client:  # the session before is over when this one's message is through
+            client.hello()
+            client.message(TEXT)
+    upstream.wait_for(2)
+    for relay in (fragile, strict):
+        relay.wait_empty()
+
+
+def test_q65_one_client_has_a_hundred_at_most(fragile):
+    for _ in range(103):
+        with fragile.client() as client:
+            client.hello()
+            begin(client)
+            client.send(b"Subject: half\r\n\r\npart")
+    wait_until(lambda: fragile.api("/v1/queue")["states"]["held"] >= 100, what="100 held")
+    with fragile.client() as client:
+        client.hello()
+        client.message(TEXT)
+    wait_until(lambda: fragile.api("/v1/queue")["messages"] == 100, what="the rest to be gone")
+
+
+def test_q65_bdat_within_a_chunk_is_held(fragile):
+    with fragile.client() as client:
+        client.hello()
+        envelope(client)
+        client.send(b"BDAT 100 LAST\r\nSubject: half\r\n\r\npart")
+    (message,) = wait_held(fragile)
+    assert "after 21 bytes" in message["reason"]

@@ -65,6 +65,10 @@ static void each_state_has_its_row(void **state)
 		assert_int_equal(row[0].bucket, 5);
 		assert_int_equal(row[0].id, 99);
 	}
+	envelope->flags |= ENVELOPE_PARTIAL;
+	set(envelope, 0, RECIPIENT_HELD, CAMPUS, 70);
+	assert_int_equal(schedule_rows(envelope, row), 1);
+	assert_int_equal(row[0].upstream, UPSTREAM_PARTIAL);
 	envelope_close(&envelope);
 }
 

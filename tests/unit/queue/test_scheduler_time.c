@@ -315,6 +315,43 @@ static void live_busy(int64_t ms, int64_t step_ms)
 	}
 }
 
+static uint64_t put_partial(void)
+{
+	struct envelope *envelope = rig_message(&rig, "192.0.2.1", 1);
+
+	envelope->flags |= ENVELOPE_PARTIAL;
+	envelope->recipients[0].state = RECIPIENT_HELD;
+	envelope->recipients[0].verdict = VERDICT_NONE;
+	envelope->recipients[0].held_unix_ms = RIG_START;
+	envelope->recipients[0].due_unix_ms = RIG_START + 3600000;
+	return rig_put(&rig, envelope);
+}
+
+static void a_message_that_never_came_whole_is_deleted_at_its_end(void **state)
+{
+	uint64_t id = put_partial();
+
+	(void)state;
+	rig_live(&rig, 3600000, 60000);
+	assert_int_equal(rig_recipient(&rig, id).state, RECIPIENT_HELD);
+	rig_live(&rig, 900000, 60000);
+	assert_true(rig_is_gone(&rig, id));
+	assert_int_equal(rig.job_count, 0);
+}
+
+static void a_message_that_never_came_whole_is_scanned_when_it_is_released(void **state)
+{
+	uint64_t id = put_partial();
+	struct envelope *envelope = NULL;
+
+	(void)state;
+	assert_int_equal(act_on(id, ACT_RELEASE, 0), 0);
+	assert_int_equal(store_view_get(rig.view, id, &envelope), 0);
+	assert_int_equal(envelope->recipients[0].state, RECIPIENT_SCANNING);
+	assert_int_equal(envelope->flags & ENVELOPE_PARTIAL, 0);
+	envelope_close(&envelope);
+}
+
 static void a_message_past_its_lifetime_is_bounced_while_its_host_rests(void **state)
 {
 	uint64_t id;
@@ -496,6 +533,8 @@ int main(void)
 		ONE(a_held_message_goes_on_when_it_is_released),
 		ONE(a_hold_ends_on_its_day_and_the_message_goes_on),
 		ONE(a_quarantined_message_is_deleted_at_its_end),
+		ONE(a_message_that_never_came_whole_is_deleted_at_its_end),
+		ONE(a_message_that_never_came_whole_is_scanned_when_it_is_released),
 		ONE(a_message_past_its_lifetime_is_bounced_while_its_host_rests),
 		ONE(an_expired_job_knows_what_time_it_is),
 		ONE(thousands_that_expire_together_are_all_bounced),

@@ -202,6 +202,75 @@ static void a_refused_message_can_be_submitted_again_as_it_is(void **state)
 	message_close(&message);
 }
 
+/* One that never came whole, of the client whose bucket it is. */
+static int add_partial(struct scene *scene, uint64_t id, uint32_t bucket, size_t size)
+{
+	struct message *message = scene_message(scene, id, size);
+	struct asked asked;
+
+	message->envelope->flags |= ENVELOPE_PARTIAL;
+	message->envelope->bucket = bucket;
+	message->envelope->recipients[0].state = RECIPIENT_HELD;
+	message->envelope->recipients[0].due_unix_ms = 1;
+	scene_submit_add(scene, &asked, message);
+	scene_run(scene);
+	message_close(&message);
+	return asked.request.result;
+}
+
+static void of_one_client_a_hundred_partial_messages_are_kept(void **state)
+{
+	struct scene *scene = *state;
+
+	for (uint64_t id = 1000; id < 1100; id++)
+		assert_int_equal(add_partial(scene, id, 7, 10), 0);
+	assert_int_equal(add_partial(scene, 1100, 7, 10), -EDQUOT);
+	assert_false(scene_has(scene, 1100));
+	assert_int_equal(add_partial(scene, 1101, 8, 10), 0);
+	assert_int_equal(scene_add(scene, 1102, 10), 0);
+}
+
+static void of_all_clients_a_thousand_partial_messages_are_kept(void **state)
+{
+	struct scene *scene = *state;
+
+	for (uint32_t i = 0; i < 1000; i++)
+		assert_int_equal(add_partial(scene, 1000 + i, i / 50, 10), 0);
+	assert_int_equal(add_partial(scene, 2000, 99, 10), -EDQUOT);
+	assert_int_equal(scene_add(scene, 2001, 10), 0);
+}
+
+static void partial_messages_take_a_twentieth_of_the_store_at_most(void **state)
+{
+	struct scene *scene = *state;
+
+	assert_int_equal(add_partial(scene, 1000, 1, MAP / 20 + 1), -EDQUOT);
+	assert_int_equal(add_partial(scene, 1001, 1, MAP / 40), 0);
+	assert_int_equal(add_partial(scene, 1002, 2, MAP / 40), 0);
+	assert_int_equal(add_partial(scene, 1003, 3, 10), -EDQUOT);
+	assert_int_equal(scene_add(scene, 1004, 10), 0);
+}
+
+/* What a batch has added already counts, though nobody can see it yet. */
+static void partial_messages_of_one_batch_are_counted(void **state)
+{
+	struct scene *scene = *state;
+	struct message *messages[3];
+	struct asked asked[3];
+
+	for (size_t i = 0; i < 3; i++) {
+		messages[i] = scene_message(scene, 1000 + i, MAP / 45);
+		messages[i]->envelope->flags |= ENVELOPE_PARTIAL;
+		messages[i]->envelope->recipients[0].state = RECIPIENT_HELD;
+		scene_submit_add(scene, &asked[i], messages[i]);
+	}
+	scene_run(scene);
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(asked[i].request.result, i < 2 ? 0 : -EDQUOT);
+		message_close(&messages[i]);
+	}
+}
+
 int main(void)
 {
 #define WITH_SCENE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -212,6 +281,10 @@ int main(void)
 		WITH_SCENE(a_store_that_starts_full_is_full_and_can_be_emptied),
 		WITH_SCENE(the_end_of_the_map_is_met_in_the_middle_of_a_batch),
 		WITH_SCENE(a_refused_message_can_be_submitted_again_as_it_is),
+		WITH_SCENE(of_one_client_a_hundred_partial_messages_are_kept),
+		WITH_SCENE(of_all_clients_a_thousand_partial_messages_are_kept),
+		WITH_SCENE(partial_messages_take_a_twentieth_of_the_store_at_most),
+		WITH_SCENE(partial_messages_of_one_batch_are_counted),
 	};
 
 	return cmocka_run_group_tests_name("queue/writer_room", tests, NULL, NULL);
