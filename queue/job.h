@@ -68,7 +68,6 @@ struct job {
 	size_t recipient_count;
 	unsigned
 		delivering; /* not 0: its connection was refused while so many to the same host delivered */
-	const char *hold_reason; /* not NULL: hold the message (8-bit for a 7-bit upstream …) */
 	struct message *bounces; /* to be added with the outcome */
 
 	/* the scheduler's again */

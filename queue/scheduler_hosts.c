@@ -296,8 +296,6 @@ static enum host_news read_news(const struct job *job)
 {
 	if (job->read_error != 0)
 		return HOST_NEWS_UNTRIED;
-	if (job->hold_reason != NULL)
-		return HOST_NEWS_ANSWERED;
 	if (job->delivering > 0 && job->stage <= STAGE_EHLO)
 		return HOST_NEWS_FULL;
 	return host_news_of(reply_effect(job->stage, job->class));

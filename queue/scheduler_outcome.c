@@ -257,7 +257,6 @@ static void fill_settle(struct scheduler *scheduler, struct delivery_claim *clai
 		.stage = job->stage,
 		.effect = reply_effect(job->stage, job->class)->message,
 		.expired = job->expired,
-		.hold_reason = job->hold_reason,
 		.host = job->host != NULL ? job->host->name : NULL,
 		.reply = job->reply,
 		.status = job->status,

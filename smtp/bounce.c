@@ -73,7 +73,9 @@ static int read_headers(const struct bounce *bounce, struct store_view *view, ui
 	size_t end = SIZE_MAX;
 	ssize_t size = 1;
 
-	reader_init(&reader, view, bounce->envelope, READ_EIGHTBIT);
+	/* A header of UTF-8 is shown encoded, where it can be: the report is ASCII. */
+	reader_init(&reader, view, bounce->envelope,
+		bounce->envelope->flags & ENVELOPE_SMTPUTF8 ? READ_SEVENBIT : READ_EIGHTBIT);
 	while (end == SIZE_MAX && headers->size < BOUNCE_HEADERS_MAX) {
 		size_t seen = headers->size > 3 ? headers->size - 3 : 0;
 

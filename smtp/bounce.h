@@ -5,7 +5,8 @@
  * alert lane, unscanned. Where no sender can be told (null reverse-path, a bounce that itself failed, no route) the
  * same report goes to the configured postmaster; that one is never bounced, the queue holds it when it fails.
  *
- * The whole of it is ASCII: what upstream said is cleaned, the original headers are quoted-printable where they need it.
+ * The whole of it is ASCII: what upstream said is cleaned, the original headers are quoted-printable where they need it, an
+ * internationalised address is of type utf-8 with its characters as \x{...} (RFC 6533 3).
  * Errors: -ENOMEM, or the reader's. Limits: BOUNCE_HEADERS_MAX of the original headers.
  */
 #ifndef SLUICE_SMTP_BOUNCE_H

@@ -1,12 +1,15 @@
 #include "smtp/dsn.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/utf8.h"
+#include "smtp/path.h"
 #include "smtp/response.h"
 
-#define ADDRESS_TEXT 512
+#define ADDRESS_TEXT 900 /* a path of 256 bytes, each two of them as \x{7FF} */
 #define LINE_COLUMNS 72
 #define SOFT_COLUMNS 75 /* quoted-printable: 76 with the "=" */
 #define EXPIRED      "4.4.7"
@@ -31,35 +34,72 @@ static bool is_reply(const char *text)
 	return strspn(text, "0123456789") == 3 && (text[3] == ' ' || text[3] == '\0');
 }
 
+/* RFC 6531, and not only bytes over 127. */
+static bool is_international(const char *address)
+{
+	return path_has_eightbit(address, strlen(address)) &&
+	       utf8_is_valid(address, strlen(address));
+}
+
+/* utf-8-addr-xtext (RFC 6533 3): what is not ASCII, and what the form itself needs, as \x{HEX}. */
+static char *write_xtext(const char *address, char *out)
+{
+	size_t size = strlen(address), at = 0;
+	char *end = out;
+	uint32_t code;
+
+	while (at < size && end - out < ADDRESS_TEXT - 16) {
+		at += utf8_next(address + at, size - at, &code);
+		if (code > ' ' && code <= '~' && strchr("\\+=", (int)code) == NULL)
+			*end++ = (char)code;
+		else
+			end += sprintf(end, "\\x{%" PRIX32 "}", code);
+	}
+	*end = '\0';
+	return out;
+}
+
 /* A sender's or recipient's address; it is bytes as the client sent them. */
 static const char *clean_address(const char *address, char *out)
 {
-	return response_clean(out, ADDRESS_TEXT, address);
+	return is_international(address) ? write_xtext(address, out)
+					 : response_clean(out, ADDRESS_TEXT, address);
+}
+
+/* In a header an address of UTF-8 has no ASCII form; the envelope knows it. */
+static bool append_to(const char *to, struct bytes *out)
+{
+	char address[ADDRESS_TEXT];
+
+	if (is_international(to))
+		return bytes_append_text(out, "To: undisclosed-recipients:;\r\n");
+	return bytes_printf(out, "To: <%s>\r\n", clean_address(to, address));
 }
 
 bool dsn_append_header(const struct bounce *bounce, uint64_t id, const char *to,
 	const char *boundary, struct bytes *out)
 {
-	char date[CLOCK_RFC5322_SIZE], name[ID_TEXT_SIZE], address[ADDRESS_TEXT];
+	char date[CLOCK_RFC5322_SIZE], name[ID_TEXT_SIZE];
 	const char *hostname = bounce->config->hostname;
 
 	return bytes_printf(out,
-		"Date: %s\r\n"
-		"From: Mail Delivery System <MAILER-DAEMON@%s>\r\n"
-		"To: <%s>\r\n"
-		"Subject: %s\r\n"
-		"Message-ID: <%s.bounce@%s>\r\n"
-		"Auto-Submitted: auto-replied\r\n"
-		"MIME-Version: 1.0\r\n"
-		"Content-Type: multipart/report; report-type=delivery-status;\r\n"
-		"\tboundary=\"%s\"\r\n"
-		"\r\n"
-		"This is a report in MIME format.\r\n",
-		clock_format_rfc5322(bounce->now_unix_ms, date), hostname,
-		clean_address(to, address),
-		bounce->postmaster_because != NULL ? "Undelivered mail, and nobody to return it to"
-						   : "Undelivered mail returned to sender",
-		id_format(id, name), hostname, boundary);
+		       "Date: %s\r\n"
+		       "From: Mail Delivery System <MAILER-DAEMON@%s>\r\n",
+		       clock_format_rfc5322(bounce->now_unix_ms, date), hostname) &&
+	       append_to(to, out) &&
+	       bytes_printf(out,
+		       "Subject: %s\r\n"
+		       "Message-ID: <%s.bounce@%s>\r\n"
+		       "Auto-Submitted: auto-replied\r\n"
+		       "MIME-Version: 1.0\r\n"
+		       "Content-Type: multipart/report; report-type=delivery-status;\r\n"
+		       "\tboundary=\"%s\"\r\n"
+		       "\r\n"
+		       "This is a report in MIME format.\r\n",
+		       bounce->postmaster_because != NULL
+			       ? "Undelivered mail, and nobody to return it to"
+			       : "Undelivered mail returned to sender",
+		       id_format(id, name), hostname, boundary);
 }
 
 /* ---- for people ---- */
@@ -83,6 +123,9 @@ static const struct advice {
 	{"5.3.4",
 		"The message is too large for the receiving mail system. Send a smaller one, or a "
 		"link to what it holds."},
+	{"5.6.7", "Only addresses in plain ASCII reach this receiver. Use one, if the receiver or "
+		  "you "
+		  "have it beside the other."},
 	{"5.6.", "The receiving mail system does not take a message of this form. Ask its mail "
 		 "administrators, and quote the reason."},
 	{"5.7.", "The receiving mail system's rules forbid it. Ask its mail administrators, and "
@@ -214,9 +257,10 @@ static bool append_recipient(
 
 	return bytes_printf(out,
 		       "\r\n"
-		       "Final-Recipient: rfc822; %s\r\n"
+		       "Final-Recipient: %s; %s\r\n"
 		       "Action: failed\r\n"
 		       "Status: %s\r\n",
+		       is_international(recipient->address) ? "utf-8" : "rfc822",
 		       clean_address(recipient->address, address), status_of(bounce, recipient)) &&
 	       append_remote(bounce, out) && append_diagnostic(recipient->reply, out) &&
 	       (bounce->expired || /* the end of a lifetime is no attempt */
@@ -292,14 +336,16 @@ static bool append_quoted(struct bytes *out, const uint8_t *text, size_t size)
 bool dsn_append_headers(const void *headers, size_t size, const char *boundary, struct bytes *out)
 {
 	bool plain = is_plain(headers, size);
+	bool global = !plain && path_has_eightbit(headers, size) && utf8_is_valid(headers, size);
 
 	return bytes_printf(out,
 		       "\r\n--%s\r\n"
-		       "Content-Type: text/rfc822-headers\r\n"
+		       "Content-Type: %s\r\n"
 		       "Content-Description: Undelivered message headers\r\n"
 		       "%s"
 		       "\r\n",
-		       boundary, plain ? "" : "Content-Transfer-Encoding: quoted-printable\r\n") &&
+		       boundary, global ? "message/global-headers" : "text/rfc822-headers",
+		       plain ? "" : "Content-Transfer-Encoding: quoted-printable\r\n") &&
 	       (size == 0 || (plain ? bytes_append(out, headers, size)
 				    : append_quoted(out, headers, size))) &&
 	       bytes_printf(out, "\r\n--%s--\r\n", boundary);

@@ -15,7 +15,7 @@ bool dsn_append_header(const struct bounce *bounce, uint64_t id, const char *to,
 bool dsn_append_explanation(const struct bounce *bounce, const char *boundary, struct bytes *out);
 /* message/delivery-status: the same for programs. */
 bool dsn_append_status(const struct bounce *bounce, const char *boundary, struct bytes *out);
-/* text/rfc822-headers, and the end. */
+/* text/rfc822-headers, or message/global-headers (RFC 6533 6) where they are of UTF-8; and the end. */
 bool dsn_append_headers(const void *headers, size_t size, const char *boundary, struct bytes *out);
 
 #endif

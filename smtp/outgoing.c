@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/log.h"
+#include "core/utf8.h"
 
 /* ---- states ---- */
 
@@ -36,7 +37,7 @@ void outgoing_begin(struct outgoing *outgoing, const struct outgoing_terms *term
 	for (size_t i = 0; i < outgoing->recipient_count; i++)
 		outgoing->recipients[i] =
 			(struct job_recipient){.index = outgoing->recipients[i].index};
-	reader_init(&outgoing->reader, outgoing->view, outgoing->envelope, READ_EIGHTBIT);
+	reader_init(&outgoing->reader, outgoing->view, outgoing->envelope, outgoing->how);
 	outgoing->state = OUTGOING_NONE;
 	enter(outgoing, OUTGOING_ENVELOPE);
 }
@@ -63,14 +64,19 @@ static enum command command_at(const struct outgoing *outgoing, size_t number, s
 	return *recipient < outgoing->recipient_count ? COMMAND_RCPT : COMMAND_DATA;
 }
 
-bool outgoing_address_is_clean(const char *address)
+bool outgoing_address_is_clean(const char *address, bool smtputf8)
 {
+	bool eightbit = false;
 	size_t size = 0;
 
-	for (; address[size] != '\0'; size++)
-		if ((uint8_t)address[size] < ' ' || (uint8_t)address[size] > '~')
+	for (; address[size] != '\0'; size++) {
+		if ((uint8_t)address[size] < ' ' || address[size] == 0x7f)
 			return false;
-	return size < OUTGOING_ADDRESS_MAX;
+		eightbit |= (uint8_t)address[size] > '~';
+	}
+	if (size >= OUTGOING_ADDRESS_MAX)
+		return false;
+	return !eightbit || (smtputf8 && utf8_is_valid(address, size));
 }
 
 bool outgoing_has_command(const struct outgoing *outgoing)
@@ -89,12 +95,14 @@ static char *put_mail(const struct outgoing *outgoing, char *to)
 	to = stpcpy(to, envelope->reverse_path);
 	to = stpcpy(to, ">");
 	if (outgoing->terms.size_said) {
-		snprintf(
-			size, sizeof(size), " SIZE=%llu", (unsigned long long)envelope->size_bytes);
+		snprintf(size, sizeof(size), " SIZE=%llu",
+			(unsigned long long)reader_estimate(&outgoing->reader));
 		to = stpcpy(to, size);
 	}
-	if (envelope->flags & ENVELOPE_EIGHTBIT)
+	if ((envelope->flags & ENVELOPE_EIGHTBIT) && outgoing->how != READ_SEVENBIT)
 		to = stpcpy(to, " BODY=8BITMIME");
+	if (outgoing->smtputf8)
+		to = stpcpy(to, " SMTPUTF8");
 	return stpcpy(to, "\r\n");
 }
 

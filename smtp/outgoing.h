@@ -14,6 +14,8 @@
  *   4. It ends by a reply, or by outgoing_break. Then `stage`, `class` and `reply` tell what decided for the message,
  *      and each recipient's effect what became of it (job.h).
  *
+ * The text is read as it goes on (queue/reader.h); SIZE says what is stored, with what a plan adds to it, which is a guess
+ * for quoted-printable. BODY=8BITMIME is said when what is read may be 8-bit.
  * Where upstream takes no recipient but wants a text (354) it gets an empty one, which is no success.
  * Threads: its owner's. Owner: its giver's. Errors: outgoing_write_text's are the reader's.
  */
@@ -33,7 +35,7 @@
 #include "smtp/response.h"
 
 #define OUTGOING_ADDRESS_MAX 1000
-#define OUTGOING_COMMAND_MAX (OUTGOING_ADDRESS_MAX + 64)
+#define OUTGOING_COMMAND_MAX (OUTGOING_ADDRESS_MAX + 96)
 /* What a piece can grow to: lines of one dot and CRLF; then the missing CRLF, and the final dot. */
 #define OUTGOING_TEXT_MAX (STORE_PIECE_BYTES / 3 * 4 + 8)
 
@@ -61,6 +63,8 @@ struct outgoing {
 	struct job_recipient *recipients; /* whose `index` tells the address */
 	size_t recipient_count; /* at least 1 */
 	struct store_view *view;
+	enum reader_how how; /* READ_EIGHTBIT, or READ_SEVENBIT for an upstream that needs it */
+	bool smtputf8; /* MAIL says SMTPUTF8: addresses or header hold UTF-8 (RFC 6531 3.4) */
 
 	/* what became of it, beside each recipient's effect */
 	enum reply_stage stage;
@@ -82,8 +86,8 @@ struct outgoing {
 
 void outgoing_begin(struct outgoing *outgoing, const struct outgoing_terms *terms);
 
-/* May it stand in a command: no control byte, nothing over 127, not too long. */
-bool outgoing_address_is_clean(const char *address);
+/* May it stand in a command: no control byte, not too long, nothing over 127 but UTF-8 with `smtputf8`. */
+bool outgoing_address_is_clean(const char *address, bool smtputf8);
 
 bool outgoing_has_command(const struct outgoing *outgoing);
 /* One command to `to`, which has OUTGOING_COMMAND_MAX bytes. Returns its size. */

@@ -53,18 +53,19 @@ static void swap_recipients(struct job_recipient *a, struct job_recipient *b)
 }
 
 /* Addresses that cannot stand in a command fail at once, and are put in front: they have been tried. */
-static void fail_unclean(struct task *task)
+static void fail_unclean(struct task *task, bool smtputf8, const char *reply, const char *status)
 {
 	struct job *job = task->job;
 
-	for (size_t i = 0; i < job->recipient_count; i++) {
+	for (size_t i = task->from; i < job->recipient_count; i++) {
 		struct job_recipient *told = &job->recipients[i];
 
-		if (outgoing_address_is_clean(job->envelope->recipients[told->index].address))
+		if (outgoing_address_is_clean(
+			    job->envelope->recipients[told->index].address, smtputf8))
 			continue;
 		told->effect = RECIPIENT_FAIL;
-		told->reply = "the address holds bytes that SMTP does not carry";
-		told->status = "5.1.3";
+		told->reply = reply;
+		told->status = status;
 		swap_recipients(told, &job->recipients[task->from++]);
 	}
 }
@@ -112,8 +113,8 @@ bool task_begin(struct task *task, struct store_view *view)
 		fail_all(task, "delivery time expired", "4.4.7");
 		return false;
 	}
-	fail_unclean(task);
-	if (!outgoing_address_is_clean(job->envelope->reverse_path))
+	fail_unclean(task, true, "the address holds bytes that SMTP does not carry", "5.1.3");
+	if (!outgoing_address_is_clean(job->envelope->reverse_path, true))
 		fail_all(
 			task, "the sender's address holds bytes that SMTP does not carry", "5.1.7");
 	return task->from < job->recipient_count;
@@ -121,54 +122,118 @@ bool task_begin(struct task *task, struct store_view *view)
 
 /* ---- transactions ---- */
 
-/* Held for whoever can change it; after a whole lifetime of that nobody will, and the sender is told. */
-static void refuse_eightbit(struct task *task)
+/* SMTPUTF8 comes with 8BITMIME (RFC 6531 3.1); alone it is of no use. */
+static bool takes_utf8(const struct offer *offer)
 {
-	static const char why[] = "the text is 8-bit, and upstream does not offer 8BITMIME";
-	struct job *job = task->job;
-
-	if (job->envelope->stopped_ms >= (uint64_t)job->config->queue_lifetime_ms) {
-		fail_all(task, why, "5.6.3");
-		return;
-	}
-	job->hold_reason = why;
-	task_fail(task, STAGE_EHLO, REPLY_POSITIVE, why, "5.6.3");
+	return offer->smtputf8 && offer->eightbitmime;
 }
 
-static bool is_possible(struct task *task, const struct offer *offer)
+/* Raw UTF-8 in the header that stays there as long as nobody asks for 7 bits. */
+static bool has_utf8_header(const struct envelope *envelope)
 {
-	struct job *job = task->job;
+	return (envelope->flags & ENVELOPE_SMTPUTF8) &&
+	       (envelope->flags & ENVELOPE_HEADER_EIGHTBIT);
+}
 
-	if ((job->envelope->flags & ENVELOPE_EIGHTBIT) && !offer->eightbitmime) {
-		refuse_eightbit(task);
+/* Without SMTPUTF8: false when nobody can get it. Recipients with such an address fail alone. */
+static bool fits_ascii(struct task *task, enum reader_how *how)
+{
+	const struct envelope *envelope = task->job->envelope;
+	const char *reply = NULL, *status = "5.6.7";
+
+	if (!outgoing_address_is_clean(envelope->reverse_path, false))
+		reply = "the sender's address is internationalised, and this recipient's mail "
+			"system does not take such addresses";
+	else if (envelope->flags & ENVELOPE_ADDRESS_EIGHTBIT)
+		reply = "the message's header has internationalised addresses, and this "
+			"recipient's mail system does not take them";
+	else if (has_utf8_header(envelope)) {
+		*how = READ_SEVENBIT;
+		status = "5.6.9";
+		if (!(envelope->flags & ENVELOPE_SEVENBIT_POSSIBLE))
+			reply = "the message's header is internationalised, this recipient's mail "
+				"system does not take such headers, and the message must not be "
+				"changed";
+	}
+	if (reply != NULL) {
+		fail_all(task, reply, status);
 		return false;
 	}
-	if (offer->size_said && offer->size_max_bytes > 0 &&
-		job->envelope->size_bytes > offer->size_max_bytes) {
-		char reply[128];
+	fail_unclean(task, false,
+		"this recipient's mail system does not take internationalised addresses", "5.6.7");
+	return task->from < task->job->recipient_count;
+}
 
-		snprintf(reply, sizeof(reply), "the message has %llu bytes, upstream takes %llu",
-			(unsigned long long)job->envelope->size_bytes,
-			(unsigned long long)offer->size_max_bytes);
-		fail_all(task, reply, "5.3.4");
-		return false;
+static bool fits_seven_bits(struct task *task, enum reader_how *how)
+{
+	uint32_t flags = task->job->envelope->flags;
+
+	if (!(flags & ENVELOPE_EIGHTBIT))
+		return true;
+	*how = READ_SEVENBIT;
+	if (flags & ENVELOPE_SEVENBIT_POSSIBLE)
+		return true;
+	fail_all(task,
+		flags & ENVELOPE_SIGNED
+			? "the text is 8-bit, upstream does not offer 8BITMIME, and converting it "
+			  "would break its signature"
+			: "the text is 8-bit, upstream does not offer 8BITMIME, and it cannot be "
+			  "converted",
+		"5.6.3");
+	return false;
+}
+
+static bool fits_size(struct task *task, const struct offer *offer)
+{
+	uint64_t size = task->job->envelope->size_bytes;
+	char reply[128];
+
+	if (!offer->size_said || offer->size_max_bytes == 0 || size <= offer->size_max_bytes)
+		return true;
+	snprintf(reply, sizeof(reply), "the message has %llu bytes, upstream takes %llu",
+		(unsigned long long)size, (unsigned long long)offer->size_max_bytes);
+	fail_all(task, reply, "5.3.4");
+	return false;
+}
+
+static bool is_possible(struct task *task, const struct offer *offer, enum reader_how *how)
+{
+	*how = READ_EIGHTBIT;
+	return (takes_utf8(offer) || fits_ascii(task, how)) &&
+	       (offer->eightbitmime || fits_seven_bits(task, how)) && fits_size(task, offer);
+}
+
+/* Whether this transaction is one of RFC 6531: for one of its addresses, or for the header. */
+static bool needs_utf8(const struct outgoing *outgoing)
+{
+	const struct envelope *envelope = outgoing->envelope;
+
+	if (!outgoing_address_is_clean(envelope->reverse_path, false))
+		return true;
+	for (size_t i = 0; i < outgoing->recipient_count; i++) {
+		size_t index = outgoing->recipients[i].index;
+
+		if (!outgoing_address_is_clean(envelope->recipients[index].address, false))
+			return true;
 	}
-	return true;
+	return (envelope->flags & ENVELOPE_ADDRESS_EIGHTBIT) || has_utf8_header(envelope);
 }
 
 struct outgoing *task_next(struct task *task, const struct offer *offer)
 {
 	struct job *job = task->job;
 	struct outgoing *outgoing = &task->outgoing;
-	size_t count = job->recipient_count - task->from, limit = job->upstream->max_recipients;
+	size_t count, limit = job->upstream->max_recipients;
 
-	if (count == 0 || !is_possible(task, offer))
+	if (task->from == job->recipient_count || !is_possible(task, offer, &outgoing->how))
 		return NULL;
+	count = job->recipient_count - task->from;
 	if (offer->recipients_max != 0 && offer->recipients_max < limit)
 		limit = offer->recipients_max;
 	outgoing->envelope = job->envelope;
 	outgoing->recipients = job->recipients + task->from;
 	outgoing->recipient_count = limit != 0 && count > limit ? limit : count;
+	outgoing->smtputf8 = takes_utf8(offer) && needs_utf8(outgoing);
 	return outgoing;
 }
 

@@ -2,8 +2,9 @@
  * task.h: one job while delivery has it: which recipients are meant, transaction by transaction, and the outcome.
  *
  *   1. task_begin reads the envelope. A message that is gone or damaged, has nobody due, or is expired is over at once.
- *   2. task_next gives the next transaction: as many recipients as upstream takes. What upstream said it cannot take
- *      (8-bit, its size) ends the job without one.
+ *   2. task_next gives the next transaction: as many recipients as upstream takes, and the text in a form that it takes. What
+ *      no form makes acceptable (its size, 8-bit that may not be converted) ends the job without one; a recipient whose
+ *      address upstream cannot take fails alone.
  *   3. task_take looks at a transaction that is over: another one, the same on a new connection, or over.
  *   4. task_finish writes the bounce for who failed. Then the job goes back.
  *

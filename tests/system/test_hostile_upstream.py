@@ -202,24 +202,6 @@ def test_more_recipients_than_upstream_takes_are_split(make_relay, upstream):
     assert sorted(len(envelope) - 1 for envelope in upstream.envelopes()) == [2, 3, 3]
 
 
-def test_eight_bit_content_for_a_seven_bit_upstream_is_held(make_relay):
-    def script(session):
-        session.greet("PIPELINING")
-        while (line := session.line()) is not None:
-            session.answer(line)
-
-    with ScriptedUpstream(script) as server:
-        relay = make_relay(server.port)
-        with relay.client() as client:
-            client.hello()
-            client.message("Subject: x\r\n\r\nGrüße\r\n")
-            client.message(TEXT)
-        wait_until(lambda: relay.api("/v1/queue")["states"]["held"] == 1, what="the hold")
-        wait_until(lambda: len(server.messages) == 1, what="the seven-bit one")
-        (message,) = relay.messages("?state=held")
-        assert "8BITMIME" in message["reason"]
-
-
 @pytest.mark.parametrize("reply", ["250 2.0.0 early", "354 once\r\n354 twice"])
 def test_a_reply_out_of_step_is_never_a_success(make_relay, reply):
     def misbehave(session):

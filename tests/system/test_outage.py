@@ -150,24 +150,3 @@ def test_a_name_that_does_not_resolve_holds_up_nobody(make_relay):
         wait_until(lambda: len(server.messages) == 10, what="ten messages")
         relay.wait_empty()
         assert re.search(r"event=host_resting host=nowhere.invalid:25 .*stage=\"connect\"", relay.log())
-
-
-def test_eight_bit_mail_that_was_held_goes_when_upstream_takes_it(make_relay):
-    offers = ["PIPELINING"]
-
-    def script(session):
-        session.greet(*offers)
-        while (line := session.line()) is not None:
-            session.answer(line)
-
-    with ScriptedUpstream(script) as server:
-        relay = make_relay(server.port, upstream="idle_timeout = 1s")
-        with relay.client() as client:
-            client.hello()
-            client.message(b"Subject: \xc3\xa4\r\n\r\nr\xc3\xb6hre\r\n")
-        relay.wait_log(r"event=held .*8BITMIME")
-        offers.append("8BITMIME")
-        wait_until(lambda: server.sockets[0].fileno() == -1, what="the idle connection's end")
-        relay.command("queue", "release", relay.messages()[0]["id"])
-        wait_until(lambda: server.messages, what="the message")
-    assert "BODY=8BITMIME" in server.messages[0][0] and b"r\xc3\xb6hre" in server.messages[0][2]

@@ -14,6 +14,7 @@
 
 #include "core/config.h"
 #include "queue/message.h"
+#include "queue/plan.h"
 #include "queue/store.h"
 #include "smtp/delivery.h"
 #include "tests/unit/smtp/hostile.h"
@@ -140,9 +141,21 @@ struct stage_message {
 	const char *text;
 	size_t text_size; /* 0: strlen */
 	uint32_t flags;
-	uint64_t stopped_ms; /* it was held for so long */
+	const struct plan *plan; /* or NULL */
 	bool damaged; /* its checksum is wrong */
 };
+
+static inline void stage_set_plan(struct envelope *envelope, const struct plan *plan)
+{
+	struct bytes encoded = {0};
+
+	if (plan == NULL)
+		return;
+	assert_true(plan_encode(plan, &encoded));
+	envelope->plan = envelope_text_sized(envelope, encoded.data, encoded.size);
+	envelope->plan_size = encoded.size;
+	bytes_fini(&encoded);
+}
 
 static inline void stage_put_text(
 	struct store_batch *batch, struct envelope *envelope, const void *from, size_t size)
@@ -174,7 +187,6 @@ static inline uint64_t stage_put(struct stage_test *test, const struct stage_mes
 	assert_int_equal(store_begin(test->store, &batch), 0);
 	envelope->id = envelope->body_id = id;
 	envelope->flags = message->flags;
-	envelope->stopped_ms = message->stopped_ms;
 	envelope->received_unix_ms = clock_unix_ms(&clock_system);
 	envelope->lane = LANE_NORMAL;
 	envelope->reverse_path = message->from;
@@ -187,6 +199,7 @@ static inline uint64_t stage_put(struct stage_test *test, const struct stage_mes
 		envelope->recipients[i].upstream = test->config->upstreams[0].number;
 		envelope->recipients[i].due_unix_ms = envelope->received_unix_ms;
 	}
+	stage_set_plan(envelope, message->plan);
 	stage_put_text(batch, envelope, message->text,
 		message->text_size != 0 ? message->text_size : strlen(message->text));
 	envelope->checksum += message->damaged;

@@ -306,6 +306,53 @@ static void expired_says_the_last_word(void **state)
 	envelope_close(&envelope);
 }
 
+#define JOE       "j\xc3\xb6\x65+x@example.org"
+#define JOE_ASCII "j\\x{F6}e\\x{2B}x@example.org"
+
+/* RFC 6533: the report is ASCII all the same. */
+static void internationalised_addresses_are_told_in_ascii(void **state)
+{
+	static const char *const to[] = {JOE};
+	struct stage_message message = stage_simple();
+	struct refusal refusal;
+
+	(void)state;
+	message.to = to;
+	message.from = JOE;
+	refuse(&refusal, &message);
+	assert_non_null(refusal.text);
+	assert_is_mail(refusal.text);
+	assert_has(refusal.text, "\r\nTo: undisclosed-recipients:;\r\n");
+	assert_has(refusal.text, "from <" JOE_ASCII ">\r\n");
+	assert_has(refusal.text, "Not delivered to <" JOE_ASCII ">:\r\n");
+	assert_has(refusal.text, "Final-Recipient: utf-8; " JOE_ASCII "\r\n");
+	assert_has(refusal.text, "Status: 5.6.7\r\n");
+	assert_has(refusal.text, "Diagnostic-Code: X-Sluice; ");
+	assert_string_equal(refusal.envelope->recipients[0].address, JOE);
+	end(&refusal);
+}
+
+static void header_of_utf8_is_quoted_as_one(void **state)
+{
+	static const char *const to[] = {JOE};
+	struct stage_message message = stage_simple();
+	struct refusal refusal;
+
+	(void)state;
+	message.to = to;
+	message.text = "To: <" JOE ">\r\n\r\nx\r\n";
+	refuse(&refusal, &message);
+	assert_is_mail(refusal.text);
+	assert_has(refusal.text, "Content-Type: message/global-headers\r\n");
+	assert_has(refusal.text, "To: <j=C3=B6e+x@example.org>\r\n");
+	end(&refusal);
+	message.text = "Subject: \xf6\r\n\r\nx\r\n";
+	refuse(&refusal, &message);
+	assert_has(refusal.text, "Content-Type: text/rfc822-headers\r\n");
+	assert_has(refusal.text, "Subject: =F6\r\n");
+	end(&refusal);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -320,6 +367,8 @@ int main(void)
 		cmocka_unit_test(text_without_headers_or_body_is_reported),
 		cmocka_unit_test(damaged_text_is_held_and_not_bounced),
 		cmocka_unit_test(expired_says_the_last_word),
+		cmocka_unit_test(internationalised_addresses_are_told_in_ascii),
+		cmocka_unit_test(header_of_utf8_is_quoted_as_one),
 	};
 
 	return cmocka_run_group_tests_name("smtp/bounce", tests, NULL, NULL);

@@ -354,7 +354,6 @@ static void body_is_said_when_it_is_8bit(void **state)
 
 	(void)state;
 	assert_int_equal(job->class, REPLY_POSITIVE);
-	assert_null(job->hold_reason);
 	hostile_stop(&test.hostile);
 	assert_non_null(strstr((char *)test.hostile.lines.data, " BODY=8BITMIME\n"));
 	stage_close(&test);
@@ -368,41 +367,6 @@ static void body_is_not_said_for_what_the_client_said(void **state)
 	(void)deliver_flags(&test, HELLO "|g", ENVELOPE_BODY_8BITMIME);
 	hostile_stop(&test.hostile);
 	assert_null(strstr((char *)test.hostile.lines.data, "BODY"));
-	stage_close(&test);
-}
-
-static void eight_bits_are_held_for_seven(void **state)
-{
-	struct stage_test test;
-	struct job *job = deliver_flags(
-		&test, ">220 hi|<EHLO|>250-x|>250 PIPELINING|<NOTHING", ENVELOPE_EIGHTBIT);
-
-	(void)state;
-	assert_non_null(job->hold_reason);
-	assert_null(job->bounces);
-	hostile_stop(&test.hostile);
-	assert_null(strstr((char *)test.hostile.lines.data, "MAIL"));
-	stage_close(&test);
-}
-
-/* A hold that ended by itself is not followed by another, and another, for ever. */
-static void eight_bits_that_were_held_for_a_lifetime_bounce(void **state)
-{
-	static const char *const scripts[] = {">220 hi|<EHLO|>250-x|>250 PIPELINING|<NOTHING", "x"};
-	struct stage_message message = stage_simple();
-	struct stage_test test;
-	struct job *job;
-
-	(void)state;
-	stage_open(&test, "", scripts, 2);
-	hostile_start(&test.hostile);
-	message.flags = ENVELOPE_EIGHTBIT;
-	message.stopped_ms = (uint64_t)test.config->queue_lifetime_ms;
-	job = stage_deliver(&test, &message);
-	assert_null(job->hold_reason);
-	assert_int_equal(job->recipients[0].effect, RECIPIENT_FAIL);
-	assert_string_equal(job->status, "5.6.3");
-	assert_non_null(job->bounces);
 	stage_close(&test);
 }
 
@@ -466,8 +430,6 @@ int main(void)
 		cmocka_unit_test(lone_dot_is_no_delivery),
 		cmocka_unit_test(body_is_said_when_it_is_8bit),
 		cmocka_unit_test(body_is_not_said_for_what_the_client_said),
-		cmocka_unit_test(eight_bits_are_held_for_seven),
-		cmocka_unit_test(eight_bits_that_were_held_for_a_lifetime_bounce),
 		cmocka_unit_test(message_over_the_size_fails_for_all),
 		cmocka_unit_test(address_with_a_line_end_never_goes_out),
 	};
