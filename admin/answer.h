@@ -19,6 +19,7 @@ struct answer {
 	char allow[64]; /* of a 405 */
 	struct bytes body;
 	struct envelope *content; /* not NULL: its text is the body */
+	bool content_as_received; /* without its repairs */
 };
 
 /* A JSON body: write to `json`, then answer_end_json; without memory it becomes a 503. */

@@ -22,7 +22,7 @@ struct invocation {
 	const struct command *command;
 	const char *socket_path;
 	const char *state, *from, *to, *client, *limit, *until; /* NULL: not given */
-	bool json, all, dry_run, help;
+	bool json, all, dry_run, help, received;
 	char **arguments; /* behind the command's words */
 	size_t argument_count;
 	struct client *relay;
@@ -33,6 +33,7 @@ struct invocation {
 #define COMMAND_LIMIT   (1u << 1)
 #define COMMAND_ALL     (1u << 2)
 #define COMMAND_UNTIL   (1u << 3)
+#define COMMAND_CONTENT (1u << 4)
 
 struct command {
 	const char *words; /* "queue list" */

@@ -178,7 +178,9 @@ int command_queue_content(struct invocation *invocation)
 	}
 	if (bytes_append_text(&path, "/v1/queue/messages/") &&
 		client_append_encoded(&path, invocation->arguments[0]) &&
-		bytes_append(&path, "/content", sizeof("/content")))
+		bytes_append_text(&path, "/content") &&
+		bytes_append_text(&path, invocation->received ? "?as=received" : "") &&
+		bytes_append(&path, "", 1))
 		code = fetch_content(invocation, (const char *)path.data, file);
 	bytes_fini(&path);
 	fclose(file);

@@ -39,6 +39,8 @@ static const struct option {
 		"shows what --all would act on, and does nothing"},
 	{"--until", "TIME", COMMAND_UNTIL, offsetof(struct invocation, until),
 		"when the hold ends, as 2026-11-22T10:00:00Z"},
+	{"--received", NULL, COMMAND_CONTENT, offsetof(struct invocation, received),
+		"as the client sent it, before it was repaired"},
 };
 
 #define OPTION_COUNT (sizeof(options) / sizeof(options[0]))

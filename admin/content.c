@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "queue/reader.h"
-
 struct content {
 	struct reader reader;
 	struct envelope *envelope;
@@ -45,14 +43,15 @@ static void free_content(void *owner)
 	free(content);
 }
 
-struct MHD_Response *content_respond(struct store_view *view, struct envelope **envelope)
+struct MHD_Response *content_respond(
+	struct store_view *view, struct envelope **envelope, enum reader_how how)
 {
 	struct content *content = calloc(1, sizeof(*content));
 	struct MHD_Response *response;
 
 	if (content == NULL)
 		return NULL;
-	reader_init(&content->reader, view, *envelope, READ_EIGHTBIT);
+	reader_init(&content->reader, view, *envelope, how);
 	response = MHD_create_response_from_callback(
 		MHD_SIZE_UNKNOWN, 16384, read_content, content, free_content);
 	if (response == NULL) {

@@ -11,9 +11,11 @@
 #include <microhttpd.h>
 
 #include "queue/envelope.h"
+#include "queue/reader.h"
 #include "queue/store.h"
 
 /* Takes the envelope over on success. NULL without memory. */
-struct MHD_Response *content_respond(struct store_view *view, struct envelope **envelope);
+struct MHD_Response *content_respond(
+	struct store_view *view, struct envelope **envelope, enum reader_how how);
 
 #endif

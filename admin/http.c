@@ -145,7 +145,8 @@ static struct MHD_Response *make_response(struct http *http, struct answer *answ
 	struct MHD_Response *response;
 
 	if (answer->content != NULL)
-		return content_respond(http->service->view, &answer->content);
+		return content_respond(http->service->view, &answer->content,
+			answer->content_as_received ? READ_AS_RECEIVED : READ_EIGHTBIT);
 	response = MHD_create_response_from_buffer(
 		answer->body.size, answer->body.data, MHD_RESPMEM_MUST_FREE);
 	if (response != NULL)

@@ -72,12 +72,21 @@ void route_message(struct service *service, const struct request *request, struc
 	envelope_close(&envelope);
 }
 
+/* As it is delivered, or with as=received as the client sent it, behind the relay's trace. */
 void route_content(struct service *service, const struct request *request, struct answer *answer)
 {
-	struct envelope *envelope = find_message(service, request, answer);
+	const char *as = request_parameter(request, "as");
+	struct envelope *envelope;
 
+	if (as != NULL && strcmp(as, "received") != 0) {
+		answer_error(answer, 400,
+			"as=%s: expected received, which is the text before it was repaired.", as);
+		return;
+	}
+	envelope = find_message(service, request, answer);
 	if (envelope == NULL)
 		return;
+	answer->content_as_received = as != NULL;
 	answer->status = 200;
 	answer->content_type = "message/rfc822";
 	answer->content = envelope;

@@ -7,7 +7,7 @@ const struct route route_table[] = {
 	{"GET", "/v1/queue/messages", route_messages, FILTER_PARAMETERS},
 	{"GET", "/v1/queue/messages/{id}", route_message, ""},
 	{"DELETE", "/v1/queue/messages/{id}", route_delete, ""},
-	{"GET", "/v1/queue/messages/{id}/content", route_content, ""},
+	{"GET", "/v1/queue/messages/{id}/content", route_content, "as"},
 	{"POST", "/v1/queue/messages/{id}/retry", route_retry, ""},
 	{"POST", "/v1/queue/messages/{id}/hold", route_hold, "until"},
 	{"POST", "/v1/queue/messages/{id}/release", route_release, ""},

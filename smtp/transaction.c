@@ -104,6 +104,8 @@ static uint32_t find_flags(const struct transaction *transaction)
 		flags |= ENVELOPE_SMTPUTF8;
 	if (found->is_signed)
 		flags |= ENVELOPE_SIGNED;
+	if (found->sevenbit_possible)
+		flags |= ENVELOPE_SEVENBIT_POSSIBLE;
 	if (found->header_eightbit)
 		flags |= ENVELOPE_HEADER_EIGHTBIT;
 	if (found->header_address_eightbit)

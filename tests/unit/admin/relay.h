@@ -224,6 +224,8 @@ struct relay_message {
 	enum recipient_state state; /* 0: waiting */
 	uint64_t due_unix_ms;
 	const char *reason;
+	const void *plan; /* encoded, or NULL */
+	size_t plan_size;
 };
 
 struct relay_added {
@@ -280,6 +282,8 @@ static inline struct message *relay_make(struct relay *relay, const struct relay
 	envelope->recipients[0].due_unix_ms =
 		wanted->due_unix_ms ? wanted->due_unix_ms : envelope->received_unix_ms;
 	envelope->recipients[0].reason = wanted->reason;
+	envelope->plan = wanted->plan;
+	envelope->plan_size = wanted->plan_size;
 	message->envelope = envelope;
 	message->pieces = text_take(&text, true);
 	text_fini(&text);

@@ -347,6 +347,25 @@ static void content_is_byte_for_byte_the_stored_text(void **state)
 	json_decref(relay_json(relay, "GET", message_path(0x99, "/content"), 404));
 }
 
+static void content_is_repaired_unless_it_is_asked_as_received(void **state)
+{
+	static const uint8_t plan[] = {1, 0, 0, 1, 2, 'h', 'i'}; /* "hi" in front (queue/plan.h) */
+	struct relay *relay = *state;
+	uint64_t id = relay_add(
+		relay, &(struct relay_message){.plan = plan, .plan_size = sizeof(plan)}, 1);
+	struct relay_reply reply;
+
+	relay_ask(relay, "GET", message_path(id, "/content"), &reply);
+	assert_int_equal(dechunk(reply.body, reply.body_size), 102);
+	assert_memory_equal(reply.body, "hia", 3);
+	relay_reply_fini(&reply);
+	relay_ask(relay, "GET", message_path(id, "/content?as=received"), &reply);
+	assert_int_equal(dechunk(reply.body, reply.body_size), 100);
+	assert_int_equal(reply.body[0], 'a');
+	relay_reply_fini(&reply);
+	json_decref(relay_json(relay, "GET", message_path(id, "/content?as=sent"), 400));
+}
+
 static void content_that_is_deleted_meanwhile_breaks_off(void **state)
 {
 	struct relay *relay = *state;
@@ -537,6 +556,7 @@ int main(void)
 		API_TEST(what_is_being_delivered_says_so_and_is_left_alone),
 		API_TEST(who_waits_for_a_busy_host_is_told_why_and_until_when),
 		API_TEST(content_is_byte_for_byte_the_stored_text),
+		API_TEST(content_is_repaired_unless_it_is_asked_as_received),
 		API_TEST(content_that_is_deleted_meanwhile_breaks_off),
 		API_TEST(status_tells_how_the_relay_is),
 		API_TEST(queue_counts_by_state),

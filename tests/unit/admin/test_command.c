@@ -119,6 +119,7 @@ static void what_is_misspelt_is_a_usage_error_with_a_hint(void **state)
 		{"sluice queue delete --from a@b", "--all"},
 		{"sluice queue delete 0A --all", "do not go with"},
 		{"sluice queue content 0A 0B", "takes ID"},
+		{"sluice queue show 0A --received", "takes no --received"},
 		{"sluice host pause", "which host"},
 		{"sluice queue list --state nonsense", "no such state"},
 	};
@@ -201,6 +202,9 @@ static void a_message_is_shown_with_its_recipients(void **state)
 	assert_int_equal(printed.code, 0);
 	assert_int_equal(strlen(printed.out), 100);
 	assert_int_equal(printed.out[99], relay_text_at(99));
+	run(&printed, "sluice queue content 1000 --received");
+	assert_int_equal(printed.code, 0);
+	assert_int_equal(strlen(printed.out), 100);
 	run(&printed, "sluice queue content 0A");
 	assert_int_equal(printed.code, COMMAND_NOTHING_MATCHED);
 	assert_string_equal(printed.out, "");
