@@ -11,6 +11,10 @@
  * answer to each; but with `crlf_only` such a line, and all up to and with the next that ends in CRLF, is BAD: nothing of a
  * line that holds a lone LF is executed.
  *
+ * With `lenient` blanks before the verb and tabs are blanks too, NULs are taken out (in place: the input is written to) and
+ * CRs before the line's end are no part of it. With `lone_cr` a CR ends a line as well (smtp/device.h); the LF that may
+ * still follow it belongs to it. What was odd is told in `odd`, so that it is noted.
+ *
  * Limits: `line_max` bytes, CRLF included. RFC 5321 4.5.3.1.4 wants 512 and what the extensions add to MAIL and RCPT.
  */
 #ifndef SLUICE_SMTP_COMMAND_H
@@ -29,13 +33,22 @@ enum command_fault {
 	COMMAND_LONE_LF,
 };
 
+enum command_oddity {
+	COMMAND_ODD_BLANKS = 1 << 0, /* before the verb or behind the line, or a tab */
+	COMMAND_ODD_END = 1 << 1, /* no CRLF, or NULs */
+	COMMAND_ODD_SIZE = 1 << 2, /* longer than RFC 5321 has it */
+};
+
 struct command_parser {
 	size_t line_max;
 	bool crlf_only;
+	bool lenient;
+	bool lone_cr;
 	size_t looked_at; /* of the line that is not complete */
 	bool skipping; /* in an over-long line */
 	bool skipped_cr; /* its last byte so far was CR */
 	bool after_lone_lf;
+	bool after_cr; /* a CR ended the last line: its LF may follow */
 };
 
 struct command {
@@ -44,12 +57,18 @@ struct command {
 	const char *argument; /* without the spaces around it */
 	size_t argument_size;
 	enum command_fault fault;
+	unsigned odd; /* with `lenient`: enum command_oddity */
+	bool ends_in_crlf;
 };
 
-void command_parser_init(struct command_parser *parser, size_t line_max, bool crlf_only);
+void command_parser_init(
+	struct command_parser *parser, size_t line_max, bool crlf_only, bool lenient);
 
-enum command_progress command_next(struct command_parser *parser, const void *input, size_t size,
+enum command_progress command_next(struct command_parser *parser, void *input, size_t size,
 	size_t *taken, struct command *out);
+
+/* Before anything but a command is read of the input: how much of it belongs to the last line, 0 or 1. */
+size_t command_rest(struct command_parser *parser, const void *input, size_t size);
 
 /* Whether a part of a line has been seen. */
 bool command_is_begun(const struct command_parser *parser);

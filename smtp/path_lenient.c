@@ -440,17 +440,37 @@ static bool is_in_route(const char *from, const char *at, const char *end)
 	       find((struct span){open, at}, ':') == NULL;
 }
 
-static const char *find_separator(const char *from, const char *end)
-{
-	for (const char *at = from; at < end; at = step(at, end))
-		if (is_separator(*at) && !is_in_route(from, at, end))
-			return at;
-	return end;
-}
-
 static bool is_address(struct span part)
 {
 	return has(part, '@') || has(part, '<');
+}
+
+/* Whether " NOTIFY=SUCCESS,FAILURE" begins at `at`: an address came before it, or the word itself can be none. */
+static bool is_parameter(const char *from, const char *at, const char *end)
+{
+	struct span word = {at + 1, at + 1};
+	const char *name_end;
+
+	while (word.end < end && !is_blank(*word.end))
+		word.end++;
+	for (name_end = word.at; name_end < word.end; name_end++)
+		if (!ascii_is_alnum(*name_end) && *name_end != '-')
+			break;
+	if (name_end == word.at || name_end == word.end || *name_end != '=')
+		return false;
+	return !has(word, '@') || is_address((struct span){from, at});
+}
+
+/* Parameters behind the last address hold commas of their own. */
+static const char *find_separator(const char *from, const char *end)
+{
+	for (const char *at = from; at < end; at = step(at, end)) {
+		if (is_separator(*at) && !is_in_route(from, at, end))
+			return at;
+		if (is_blank(*at) && is_parameter(from, at, end))
+			return end;
+	}
+	return end;
 }
 
 int path_list_next(const char **cursor, const char *end, struct path_item *out)

@@ -66,6 +66,8 @@ void session_move(struct session *session, enum session_state to)
 	if ((states[session->state].next & 1u << to) == 0)
 		log_panic("session: %s cannot follow %s", states[to].name,
 			states[session->state].name);
+	if (session->state == SESSION_RCPT && to >= SESSION_CLOSING && session->policy->lenient)
+		session_quirk(session, QUIRK_PREFLIGHT, NULL, 0);
 	count_receiving(session->state, to);
 	session->state = to;
 	if (to == SESSION_CLOSING)
@@ -187,23 +189,39 @@ static void note_line_end(struct session *session, const uint8_t *line, size_t s
 }
 
 /* How much of a line or lines was taken; sets wants_more when a part of a line is left. */
-static size_t take_command(struct session *session, const uint8_t *input, size_t size)
+static size_t take_command(struct session *session, uint8_t *input, size_t size)
 {
+	struct command_parser *parser = &session->parser;
 	struct command command;
 	size_t taken;
-	enum command_progress progress =
-		command_next(&session->parser, input, size, &taken, &command);
+	enum command_progress progress;
 
+	parser->lone_cr =
+		session->policy->lenient && (session->device->traits & DEVICE_LONE_CR) != 0;
+	progress = command_next(parser, input, size, &taken, &command);
 	session->wants_more = progress == COMMAND_MORE;
 	if (progress != COMMAND_MORE)
 		note_line_end(session, input, taken);
 	if (progress == COMMAND_MORE)
 		return taken;
 	session->spoke = true;
-	verb_run(session, &command);
+	if (!manners_meet(session, &command, taken, size - taken)) {
+		session->commands++;
+		verb_run(session, &command);
+	}
 	deadline_restart(session);
-	if (++session->commands > COMMANDS_MAX + policy_recipients(session->listener))
+	if (session->commands > COMMANDS_MAX + policy_recipients(session->listener))
 		session_trouble(session, TROUBLE_COMMANDS);
+	return taken;
+}
+
+static size_t take_text(struct session *session, const uint8_t *input, size_t size)
+{
+	size_t taken = command_rest(&session->parser, input, size);
+
+	if (taken < size)
+		taken += data_take(session, input + taken, size - taken);
+	session->manners.behind_dot = taken < size;
 	return taken;
 }
 
@@ -227,7 +245,7 @@ static void send_replies(struct session *session)
 /* Takes of the desk's bytes as long as the state takes any. */
 static size_t take_input(struct session *session, size_t size)
 {
-	const uint8_t *input = session->shared->desk.input;
+	uint8_t *input = session->shared->desk.input;
 	size_t used = 0;
 
 	session->wants_more = false;
@@ -235,7 +253,7 @@ static size_t take_input(struct session *session, size_t size)
 		if (session->skip_octets > 0)
 			used += bdat_skip(session, size - used);
 		else if (session->state == SESSION_TEXT)
-			used += data_take(session, input + used, size - used);
+			used += take_text(session, input + used, size - used);
 		else
 			used += take_command(session, input + used, size - used);
 		if (session->shared->desk.output.size > CHANNEL_GATHER_BYTES)
@@ -406,8 +424,8 @@ static struct session *make_session(struct session_shared *shared, struct config
 		address_format_host(&accepted->peer, host));
 	if (session->policy->lenient)
 		know_client(session, &accepted->peer);
-	command_parser_init(
-		&session->parser, session->policy->command_line_bytes, session->policy->crlf_only);
+	command_parser_init(&session->parser, session->policy->command_line_bytes,
+		session->policy->crlf_only, session->policy->lenient);
 	deadline_restart(session);
 	session->end_mono_ms = session_now_ms(session) + listener->session_timeout_ms;
 	session->watch.owner = session;
@@ -435,6 +453,7 @@ void session_open(struct session_shared *shared, struct config *config,
 	LIST_INSERT_HEAD(&shared->sessions, session, entry);
 	shared->session_count++;
 	notice_begin(session);
+	manners_open(session);
 	log_event(LOG_DEBUG, "connect", "client=%s listener=%s", session->client,
 		session->listener->name);
 	if (loop_watch_add(shared->loop, &session->watch, session->channel.conn.fd,

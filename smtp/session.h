@@ -43,6 +43,7 @@
 #include "smtp/channel.h"
 #include "smtp/command.h"
 #include "smtp/device.h"
+#include "smtp/manners.h"
 #include "smtp/policy.h"
 #include "smtp/transaction.h"
 
@@ -105,6 +106,7 @@ struct session {
 	char *helo; /* NULL: none yet */
 	char client[64];
 	struct command_parser parser;
+	struct manners manners;
 	struct transaction *transaction;
 
 	int64_t end_mono_ms; /* of the session */

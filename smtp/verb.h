@@ -4,11 +4,15 @@
  * A handler runs when the verb is known, the state allows it and the argument is as the table says; it replies, and moves
  * the session. Commands that hold a fault of the line itself (command.h) are answered here and never reach a handler.
  *
+ * On lenient listeners the table says what else is taken: arguments that are too many or missing, MAIL at the wrong time, and
+ * which commands are noted as quirks.
+ *
  * Threads: the worker's.
  */
 #ifndef SLUICE_SMTP_VERB_H
 #define SLUICE_SMTP_VERB_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,10 +23,12 @@ typedef void verb_fn(struct session *session, const struct command *command);
 
 /* Answers one command, whatever it is. */
 void verb_run(struct session *session, const struct command *command);
+bool verb_is_known(const struct command *command);
 
 verb_fn verb_ehlo, verb_helo, verb_mail, verb_rcpt, verb_data, verb_bdat;
 verb_fn verb_rset, verb_noop, verb_quit, verb_vrfy, verb_help;
 verb_fn verb_unoffered; /* known and not done here */
+verb_fn verb_forbidden; /* XCLIENT, XFORWARD: nobody may */
 verb_fn verb_foreign; /* another protocol's: an attack, not a quirk */
 
 /* The reply to MAIL was held for room in the store: looks again. */

@@ -1,8 +1,9 @@
-/* verb_mail.c: MAIL FROM: the reverse-path and its parameters. RFC 5321 4.1.1.2, RFC 1870 (SIZE), RFC 6152 (BODY). */
+/* verb_mail.c: MAIL FROM: the reverse-path and its parameters. RFC 5321 4.1.1.2, RFC 1870 (SIZE), RFC 6152 (BODY), RFC 6531 (SMTPUTF8). */
 #include "core/ascii.h"
 #include "queue/writer.h"
 #include "smtp/deadline.h"
 #include "smtp/verb.h"
+#include "smtp/verb_path.h"
 
 #define SIZE_DIGITS_MAX 20 /* RFC 1870 6 */
 
@@ -10,6 +11,7 @@
 struct mail_parameters {
 	uint64_t size_bytes; /* 0: not said */
 	bool body_8bitmime;
+	bool smtputf8;
 };
 
 /* One beyond 64 bits counts as the greatest. */
@@ -30,10 +32,10 @@ static bool parse_size(const struct path_parameter *parameter, uint64_t *size_by
 	return true;
 }
 
-/* NULL: taken; else the reply. */
-static const char *take_parameter(
-	const struct path_parameter *parameter, struct mail_parameters *out)
+static const char *take_parameter(const struct path_parameter *parameter, void *context)
 {
+	struct mail_parameters *out = context;
+
 	if (ascii_equals(parameter->name, parameter->name_size, "SIZE"))
 		return parse_size(parameter, &out->size_bytes)
 			       ? NULL
@@ -46,45 +48,48 @@ static const char *take_parameter(
 			return NULL;
 		return "501 5.5.4 BODY= wants 7BIT or 8BITMIME";
 	}
-	return "555 5.5.4 Unknown parameter to MAIL";
-}
-
-static const char *take_parameters(const char *at, const char *end, struct mail_parameters *out)
-{
-	struct path_parameter parameter;
-	const char *refusal;
-	int rc;
-
-	while ((rc = path_parameter_next(&at, end, &parameter)) > 0) {
-		refusal = take_parameter(&parameter, out);
-		if (refusal != NULL)
-			return refusal;
+	if (ascii_equals(parameter->name, parameter->name_size, "SMTPUTF8")) {
+		out->smtputf8 = true;
+		return parameter->value == NULL ? NULL : "501 5.5.4 SMTPUTF8 has no value";
 	}
-	return rc < 0 ? "501 5.5.4 Syntax: MAIL FROM:<address> [SIZE=n] [BODY=8BITMIME]" : NULL;
+	return "555 5.5.4 Unknown parameter to MAIL";
 }
 
 static const char *const path_refusals[] = {
 	[PATH_SYNTAX] = "501 5.1.7 Syntax: MAIL FROM:<address>",
 	[PATH_TOO_LONG] = "501 5.1.7 Sender address is too long",
 	[PATH_EIGHTBIT] = "553 5.6.7 Sender address must be ASCII",
+	[PATH_RELAYED] = "550 5.7.1 Sender address must not route",
 };
 
-/* NULL: taken; else the reply. */
-static const char *parse_mail(
-	const struct command *command, struct path *path, struct mail_parameters *parameters)
+/* Only behind the address is it said whether it may be UTF-8: one that is, and may not, is read again. */
+static enum path_fault read_sender(struct session *session, const char *at, const char *end,
+	struct path *path, struct mail_parameters *parameters, const char **refusal)
 {
-	static const char prefix[] = "FROM:";
-	const char *at = command->argument + sizeof(prefix) - 1;
-	const char *end = command->argument + command->argument_size;
-	enum path_fault fault;
 	size_t taken;
+	enum path_fault fault = verb_path_read(session, PATH_REVERSE, true, at, end, path, &taken);
 
-	if (!ascii_begins(command->argument, command->argument_size, prefix))
-		return path_refusals[PATH_SYNTAX];
-	fault = path_parse(at, (size_t)(end - at), PATH_REVERSE, path, &taken);
 	if (fault != PATH_SOUND)
-		return path_refusals[fault];
-	return take_parameters(at + taken, end, parameters);
+		return fault;
+	*refusal = verb_path_parameters(session, at + taken, end, take_parameter, parameters,
+		"501 5.5.4 Syntax: MAIL FROM:<address> [SIZE=n] [BODY=8BITMIME]");
+	if (parameters->smtputf8 || !path_has_eightbit(path->address, path->size))
+		return PATH_SOUND;
+	return verb_path_read(session, PATH_REVERSE, false, at, end, path, &taken);
+}
+
+/* NULL: taken; else the reply. */
+static const char *parse_mail(struct session *session, const struct command *command,
+	struct path *path, struct mail_parameters *parameters)
+{
+	const char *at = verb_path_begin(session, command, "FROM");
+	const char *refusal = NULL;
+	enum path_fault fault = PATH_SYNTAX;
+
+	if (at != NULL)
+		fault = read_sender(session, at, command->argument + command->argument_size, path,
+			parameters, &refusal);
+	return fault != PATH_SOUND ? path_refusals[fault] : refusal;
 }
 
 /* The transaction stands; only the store may have no room for it. */
@@ -106,7 +111,7 @@ void verb_mail(struct session *session, const struct command *command)
 {
 	struct mail_parameters parameters = {0};
 	struct path path;
-	const char *refusal = parse_mail(command, &path, &parameters);
+	const char *refusal = parse_mail(session, command, &path, &parameters);
 
 	if (refusal != NULL) {
 		session_reject(session, "%s", refusal);
@@ -121,6 +126,7 @@ void verb_mail(struct session *session, const struct command *command)
 	if (session->transaction == NULL) {
 		session_trouble(session, TROUBLE_MEMORY);
 	} else {
+		session->transaction->smtputf8 = parameters.smtputf8;
 		session->transaction->declared_bytes = parameters.size_bytes;
 		answer_mail(session);
 	}

@@ -2,9 +2,20 @@
 #include "core/log.h"
 #include "smtp/verb.h"
 
+/* On lenient listeners they cost nothing: a client may keep its connection open by them. */
+static void count_nothing(struct session *session)
+{
+	if (!session->policy->lenient)
+		return;
+	session->commands--;
+	if (++session->manners.noops == MANNERS_NOOPS)
+		session_quirk(session, QUIRK_IDLE_NOOP, NULL, 0);
+}
+
 void verb_rset(struct session *session, const struct command *command)
 {
 	(void)command;
+	count_nothing(session);
 	session_reset(session);
 	session_reply(session, "250 2.0.0 Ok");
 }
@@ -12,6 +23,7 @@ void verb_rset(struct session *session, const struct command *command)
 void verb_noop(struct session *session, const struct command *command)
 {
 	(void)command;
+	count_nothing(session);
 	session_reply(session, "250 2.0.0 Ok");
 }
 
@@ -42,6 +54,12 @@ void verb_unoffered(struct session *session, const struct command *command)
 	session_reply(session, "502 5.5.1 Command is not offered here");
 }
 
+void verb_forbidden(struct session *session, const struct command *command)
+{
+	(void)command;
+	session_reject(session, "550 5.7.1 Nobody may speak for another client here");
+}
+
 void verb_foreign(struct session *session, const struct command *command)
 {
 	struct log_quoted quoted;
@@ -50,5 +68,6 @@ void verb_foreign(struct session *session, const struct command *command)
 		"client=%s listener=%s why=\"another protocol\" verb=\"%s\"", session->client,
 		session->listener->name,
 		log_text_sized(&quoted, command->verb, command->verb_size));
+	session_quirk(session, QUIRK_OTHER_PROTOCOL, command->verb, command->verb_size);
 	session_move(session, SESSION_CLOSING);
 }

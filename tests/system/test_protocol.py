@@ -75,7 +75,7 @@ def test_the_received_field_says_how_it_came(relay, upstream):
     ("MAIL FROM:<a..b@example.com>", 501), ("MAIL FROM:<.a@example.com>", 501), ('MAIL FROM:<"a@example.com>', 501), ('MAIL FROM:<"a"b@example.com>', 501),
     ("MAIL FROM:<a@example.com> SIZE", 501), ("MAIL FROM:<a@example.com> =1", 501), ("MAIL FROM:<a@example.com>SIZE=1", 501),
     ("MAIL FROM:<postmaster>", 501), ("MAIL", 501), ("MAIL ", 501), ("MAIL FROM:", 501), ("MAIL <a@example.com>", 501),
-    ("MAIL FROM:<a@example.com> AUTH=<>", 555), ("MAIL FROM:<a@example.com> SMTPUTF8", 555),
+    ("MAIL FROM:<a@example.com> AUTH=<>", 555), ("MAIL FROM:<a@example.com> SMTPUTF8", 250), ("MAIL FROM:<a@example.com> SMTPUTF8=1", 501),
     ("MAILFROM:<a@example.com>", 500), ("MAIL\tFROM:<a@example.com>", 500), ("", 500), (" NOOP", 500), ("RSET now", 501), ("QUIT now", 501),
     ("noop", 250), ("nOOp  ", 250), ("HELP MAIL", 214), ("VRFY postmaster", 252), ("ehlo again.example", 250), ("quit", 221),
 ])

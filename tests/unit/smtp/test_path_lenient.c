@@ -240,6 +240,10 @@ static void lists_are_split(void **state)
 static void what_only_looks_like_a_list_is_none(void **state)
 {
 	(void)state;
+	check_list("<a@b> NOTIFY=SUCCESS,FAILURE", "<a@b> NOTIFY=SUCCESS,FAILURE|");
+	check_list("a@b ORCPT=rfc822;c@d X=1,2", "a@b ORCPT=rfc822;c@d X=1,2|");
+	check_list("bob NOTIFY=A,B", "bob NOTIFY=A,B|");
+	check_list("b=c@d,e@f", "b=c@d|e@f|");
 	check_list("<@a,@b:c@d>", "<@a,@b:c@d>|");
 	check_list("<@a,@b:c@d>,<e@f>", "<@a,@b:c@d>|<e@f>|");
 	check_list("\"Doe, John\" <a@b>,c@d", "\"Doe, John\" <a@b>|c@d|");

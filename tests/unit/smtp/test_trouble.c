@@ -388,12 +388,14 @@ static void pause_behind_much_text_is_no_trickle(void **state)
 
 static void endless_commands_end_the_session(void **state)
 {
-	static const char *const lines[] = {"NOOP\r\n", "RSET\r\n", "VRFY x\r\n", "HELO x\r\n",
-		"HELP\r\n"};
+	static const char *const lines[] = {
+		"NOOP\r\n", "RSET\r\n", "VRFY x\r\n", "HELO x\r\n", "HELP\r\n"};
 	struct place *place = *state;
 
 	for (size_t i = 0; i < 2 * sizeof(lines) / sizeof(lines[0]); i++) {
 		bool is_fragile = i % 2 == 1;
+		bool is_free =
+			is_fragile && i / 2 < 2; /* NOOP and RSET keep a connection open */
 		struct client client;
 		unsigned said = 0;
 
@@ -408,7 +410,7 @@ static void endless_commands_end_the_session(void **state)
 				is_fragile || strstr(heard, "421 4.7.0") != NULL || said < 10100);
 			assert_true(!is_fragile || strstr(heard, "421") == NULL);
 		}
-		assert_in_range(said, 10000, 12000);
+		assert_in_range(said, is_free ? 20000 : 10000, is_free ? 20000 : 12000);
 		client_leave(&client);
 	}
 }

@@ -1,0 +1,171 @@
+#include "smtp/manners.h"
+
+#include <sys/socket.h>
+
+#include "core/ascii.h"
+#include "smtp/verb.h"
+
+static size_t line_size(const struct command *command)
+{
+	return (size_t)(command->argument + command->argument_size - command->verb);
+}
+
+static void note(struct session *session, enum quirk quirk, const struct command *command)
+{
+	session_quirk(session, quirk, command->verb, line_size(command));
+}
+
+static bool is_verb(const struct command *command, const char *name)
+{
+	return ascii_equals(command->verb, command->verb_size, name);
+}
+
+void manners_open(struct session *session)
+{
+	char first;
+
+	if (session->policy->lenient &&
+		recv(session->channel.conn.fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
+		session_quirk(session, QUIRK_EARLY_TALKER, &first, 1);
+}
+
+/* ---- 1 ---- */
+
+static bool is_dot(
+	const struct session *session, const struct command *command, size_t taken, size_t rest)
+{
+	const struct manners *manners = &session->manners;
+
+	if (!is_verb(command, ".") || command->argument_size > 0)
+		return false;
+	if (command->ends_in_crlf)
+		return taken == 3 && manners->after_crlf;
+	return taken == 2 && !session->sent_crlf && rest == 0;
+}
+
+/* True: the line is a part of a text that nobody asked for. */
+static bool swallow(
+	struct session *session, const struct command *command, size_t taken, size_t rest)
+{
+	struct manners *manners = &session->manners;
+
+	if (manners->swallow == SWALLOW_NOTHING)
+		return false;
+	if (manners->swallow == SWALLOW_ARMED && command->fault == COMMAND_SOUND &&
+		verb_is_known(command)) {
+		manners->swallow = SWALLOW_NOTHING;
+		return false;
+	}
+	if (is_dot(session, command, taken, rest)) {
+		manners->swallow = SWALLOW_NOTHING;
+		session_reply(session, "554 5.5.1 No recipient was accepted, the text is dropped");
+		return true;
+	}
+	if (is_verb(command, "QUIT") && command->argument_size == 0) {
+		manners->swallow = SWALLOW_NOTHING;
+		return false;
+	}
+	manners->swallow = SWALLOW_TEXT;
+	manners->swallowed_bytes += taken;
+	if (manners->swallowed_bytes > session->listener->max_message_bytes)
+		session_trouble(session, TROUBLE_BAD_COMMANDS);
+	return true;
+}
+
+/* ---- 2 ---- */
+
+static bool is_empty(struct session *session, const struct command *command)
+{
+	struct manners *manners = &session->manners;
+
+	if (command->fault != COMMAND_SOUND || command->verb_size > 0) {
+		manners->empty_lines = 0;
+		return false;
+	}
+	session_quirk(session, QUIRK_EMPTY_LINES, NULL, 0);
+	if (++manners->empty_lines > MANNERS_EMPTY_LINES)
+		session_trouble(session, TROUBLE_BAD_COMMANDS);
+	return true;
+}
+
+/* ---- 3 ---- */
+
+static void note_line(struct session *session, const struct command *command)
+{
+	static const struct {
+		enum command_oddity oddity;
+		enum quirk quirk;
+	} rows[] = {
+		{COMMAND_ODD_BLANKS, QUIRK_COMMAND_BLANKS},
+		{COMMAND_ODD_END, QUIRK_COMMAND_LINE_ENDS},
+		{COMMAND_ODD_SIZE, QUIRK_LONG_COMMAND},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if ((command->odd & rows[i].oddity) != 0)
+			note(session, rows[i].quirk, command);
+}
+
+/*
+ * Something is behind the command before it is answered. RFC 2920 allows that behind our reply to EHLO only, and never
+ * behind EHLO or DATA themselves.
+ */
+static void note_haste(struct session *session, const struct command *command, size_t rest)
+{
+	bool greets = is_verb(command, "EHLO") || is_verb(command, "HELO");
+
+	if (session->manners.behind_dot && is_verb(command, "QUIT"))
+		note(session, QUIRK_DOT_AND_QUIT, command);
+	session->manners.behind_dot = false;
+	if (rest == 0)
+		return;
+	if (greets)
+		note(session, QUIRK_IGNORES_REPLIES, command);
+	if (greets || !session->esmtp || is_verb(command, "DATA"))
+		note(session, QUIRK_UNASKED_PIPELINING, command);
+}
+
+bool manners_meet(struct session *session, const struct command *command, size_t taken, size_t rest)
+{
+	struct manners *manners = &session->manners;
+	bool is_dealt_with;
+
+	if (!session->policy->lenient)
+		return false;
+	is_dealt_with = swallow(session, command, taken, rest) || is_empty(session, command);
+	manners->after_crlf = command->ends_in_crlf;
+	if (is_dealt_with)
+		return true;
+	if (command->fault == COMMAND_SOUND) {
+		note_line(session, command);
+		note_haste(session, command, rest);
+	}
+	return false;
+}
+
+/* Telnet's negotiations, a TLS greeting: bytes that no command has. */
+static bool is_binary(const struct command *command)
+{
+	for (size_t i = 0; i < line_size(command); i++)
+		if ((unsigned char)command->verb[i] > 126 ||
+			(command->verb[i] < ' ' && command->verb[i] != '\t'))
+			return true;
+	return false;
+}
+
+bool manners_unknown(struct session *session, const struct command *command)
+{
+	struct manners *manners = &session->manners;
+
+	if (!session->policy->lenient)
+		return true;
+	if (!is_binary(command)) {
+		manners->binary_lines = 0;
+		return true;
+	}
+	note(session, QUIRK_TELNET, command);
+	if (++manners->binary_lines <= MANNERS_BINARY_LINES)
+		return true;
+	session_trouble(session, TROUBLE_BAD_COMMANDS);
+	return false;
+}
