@@ -6,10 +6,15 @@
  * STAGE is banner, ehlo, mail, rcpt, data or dot; FROM and TO are seconds since start (fractions allowed). While a spell
  * lasts that stage is answered "421 4.7.0 I'm busy" and the connection closed. --spells makes one of a second at a
  * stage in turn every so often. --keep writes each message to DIR/N.eml and its envelope to DIR/N.env. --control reads
- * "busy STAGE", "open", "count" and "quit" from standard input, and ends with it.
+ * orders from standard input, and ends with it:
+ *	busy STAGE    as in a spell, until another order
+ *	hang STAGE    no answer there, and none ever on that connection
+ *	drop          takes each message, and closes the connection instead of saying so
+ *	refuse        closes all connections and listens no more
+ *	open, count, quit
  *
- * Events go to standard output, one a line: "SECONDS connect", "SECONDS busy stage=rcpt",
- * "SECONDS message n=1 from=<> rcpts=1 size=4096". It offers PIPELINING, 8BITMIME and SIZE, speaks just enough of
+ * Events go to standard output, one a line: "SECONDS connect", "SECONDS busy stage=rcpt", "SECONDS hang stage=rcpt",
+ * "SECONDS message n=1 from=<> rcpts=1 size=4096", "SECONDS dropped n=1". It offers PIPELINING, 8BITMIME and SIZE, speaks just enough of
  * RFC 5321, and is part of the tests, not of the relay.
  */
 #include <errno.h>
@@ -20,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -39,15 +45,23 @@ struct spell {
 
 #define SPELLS_MAX 64
 
+enum fault { CALM, BUSY, HANG, DROP };
+
+struct client;
+LIST_HEAD(client_list, client);
+
 struct upstream {
 	struct loop *loop;
+	struct client_list clients;
+	struct address address;
 	struct loop_watch listen_watch, control_watch;
 	int listen_fd;
 	int64_t started_ms;
 	struct spell spells[SPELLS_MAX];
 	size_t spell_count;
 	int64_t spell_every_ms;
-	enum stage busy_now; /* by control */
+	enum fault fault; /* by control */
+	enum stage fault_at;
 	const char *keep;
 	bool quiet, ended;
 	unsigned long connects, messages, refusals;
@@ -59,8 +73,9 @@ struct client {
 	struct upstream *upstream;
 	struct loop_watch watch;
 	struct bytes in, out, text, envelope;
+	LIST_ENTRY(client) link;
 	unsigned recipients;
-	bool in_data, closing;
+	bool in_data, closing, hung;
 };
 
 static int64_t elapsed_ms(const struct upstream *upstream)
@@ -88,7 +103,7 @@ static bool is_busy(const struct upstream *upstream, enum stage stage)
 {
 	int64_t now = elapsed_ms(upstream);
 
-	if (upstream->busy_now == stage)
+	if (upstream->fault == BUSY && upstream->fault_at == stage)
 		return true;
 	for (size_t i = 0; i < upstream->spell_count; i++) {
 		const struct spell *spell = &upstream->spells[i];
@@ -108,6 +123,7 @@ static bool is_busy(const struct upstream *upstream, enum stage stage)
 static void client_close(struct client *client)
 {
 	loop_watch_remove(client->upstream->loop, &client->watch);
+	LIST_REMOVE(client, link);
 	close(client->watch.fd);
 	bytes_fini(&client->in);
 	bytes_fini(&client->out);
@@ -122,9 +138,15 @@ static void reply(struct client *client, const char *line)
 		client->closing = true;
 }
 
-/* Whether the stage is busy now; then the client has its answer and its connection ends. */
+/* Whether the stage is busy now: the client has its answer and its connection ends. Or it hangs, and hears nothing. */
 static bool refuse_if_busy(struct client *client, enum stage stage)
 {
+	if (client->upstream->fault == HANG && client->upstream->fault_at == stage) {
+		client->hung = true;
+		client->upstream->refusals++;
+		say(client->upstream, "hang stage=%s", stage_names[stage]);
+		return true;
+	}
 	if (!is_busy(client->upstream, stage))
 		return false;
 	reply(client, "421 4.7.0 I'm busy");
@@ -165,8 +187,13 @@ static void take_message(struct client *client)
 		client->recipients, client->text.size,
 		(int)strcspn((const char *)client->envelope.data, "\n"),
 		(const char *)client->envelope.data);
-	reply(client, "250 2.0.0 taken");
 	client->recipients = 0;
+	if (upstream->fault == DROP) {
+		say(upstream, "dropped n=%lu", upstream->messages);
+		client->closing = true;
+		return;
+	}
+	reply(client, "250 2.0.0 taken");
 }
 
 /* A line of text without its CRLF. */
@@ -237,7 +264,7 @@ static void take_input(struct client *client)
 {
 	size_t from = 0;
 
-	while (!client->closing && from < client->in.size) {
+	while (!client->closing && !client->hung && from < client->in.size) {
 		const uint8_t *line = client->in.data + from;
 		const uint8_t *end = memmem(line, client->in.size - from, "\r\n", 2);
 
@@ -313,6 +340,7 @@ static void accept_clients(void *owner, uint32_t events)
 			free(client);
 			return;
 		}
+		LIST_INSERT_HEAD(&upstream->clients, client, link);
 		if (!refuse_if_busy(client, BANNER))
 			reply(client, "220 upstream.example ESMTP demonstration");
 		client_ready(client, 0);
@@ -327,12 +355,50 @@ static enum stage find_stage(const char *name)
 	return NONE;
 }
 
+/* False: the port is not to be had. */
+static bool start_listening(struct upstream *upstream)
+{
+	struct reason reason;
+
+	upstream->listen_fd = listen_open(&upstream->address, &reason);
+	if (upstream->listen_fd < 0) {
+		fprintf(stderr, "upstream: %s\n", reason.text);
+		return false;
+	}
+	upstream->listen_watch = (struct loop_watch){.owner = upstream, .ready = accept_clients};
+	return loop_watch_add(
+		       upstream->loop, &upstream->listen_watch, upstream->listen_fd, EPOLLIN) == 0;
+}
+
+static void stop_listening(struct upstream *upstream)
+{
+	loop_watch_remove(upstream->loop, &upstream->listen_watch);
+	close(upstream->listen_fd);
+	upstream->listen_fd = -1;
+	while (!LIST_EMPTY(&upstream->clients))
+		client_close(LIST_FIRST(&upstream->clients));
+}
+
+static void set_fault(struct upstream *upstream, enum fault fault, enum stage stage)
+{
+	upstream->fault = fault;
+	upstream->fault_at = stage;
+	if (upstream->listen_fd < 0 && !start_listening(upstream))
+		upstream->ended = true;
+}
+
 static void take_order(struct upstream *upstream, const char *order)
 {
 	if (strncmp(order, "busy ", 5) == 0)
-		upstream->busy_now = find_stage(order + 5);
+		set_fault(upstream, BUSY, find_stage(order + 5));
+	else if (strncmp(order, "hang ", 5) == 0)
+		set_fault(upstream, HANG, find_stage(order + 5));
+	else if (strcmp(order, "drop") == 0)
+		set_fault(upstream, DROP, NONE);
 	else if (strcmp(order, "open") == 0)
-		upstream->busy_now = NONE;
+		set_fault(upstream, CALM, NONE);
+	else if (strcmp(order, "refuse") == 0 && upstream->listen_fd >= 0)
+		stop_listening(upstream);
 	else if (strcmp(order, "quit") == 0)
 		upstream->ended = true;
 	printf("count connects=%lu messages=%lu refusals=%lu\n", upstream->connects,
@@ -394,14 +460,12 @@ int main(int argc, char **argv)
 		{"busy", required_argument, NULL, 'b'}, {"spells", required_argument, NULL, 's'},
 		{"keep", required_argument, NULL, 'k'}, {"quiet", no_argument, NULL, 'q'},
 		{"control", no_argument, NULL, 'c'}, {0}};
-	struct upstream upstream = {.busy_now = NONE, .listen_fd = -1};
-	struct address address = {0};
-	struct reason reason;
+	struct upstream upstream = {.fault_at = NONE, .listen_fd = -1};
 	bool control = false;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (option == 'l' && address_parse(optarg, &address) == 0)
+		if (option == 'l' && address_parse(optarg, &upstream.address) == 0)
 			continue;
 		if (option == 'b' && add_spell(&upstream, optarg) == 0)
 			continue;
@@ -416,20 +480,14 @@ int main(int argc, char **argv)
 		else
 			return usage();
 	}
-	if (address.size == 0 || optind != argc)
+	if (upstream.address.size == 0 || optind != argc)
 		return usage();
 	signal(SIGPIPE, SIG_IGN);
 	upstream.loop = loop_open(&clock_system);
 	upstream.started_ms = clock_mono_ms(&clock_system);
-	upstream.listen_fd = listen_open(&address, &reason);
-	if (upstream.loop == NULL || upstream.listen_fd < 0) {
-		fprintf(stderr, "upstream: %s\n", upstream.loop ? reason.text : "out of memory");
+	if (upstream.loop == NULL || !start_listening(&upstream))
 		return 71;
-	}
-	upstream.listen_watch = (struct loop_watch){.owner = &upstream, .ready = accept_clients};
 	upstream.control_watch = (struct loop_watch){.owner = &upstream, .ready = read_orders};
-	if (loop_watch_add(upstream.loop, &upstream.listen_watch, upstream.listen_fd, EPOLLIN) < 0)
-		return 71;
 	if (control &&
 		loop_watch_add(upstream.loop, &upstream.control_watch, STDIN_FILENO, EPOLLIN) < 0)
 		return 71;
