@@ -126,6 +126,16 @@ static void nudge_worker(struct thread *thread)
 	}
 }
 
+/* Each worker that sleeps looks for a session that it can close; those awake look before they sleep. */
+static void ask_for_room(void *giver, unsigned listener)
+{
+	const struct acceptor_options *options = &((struct thread *)giver)->acceptor->options;
+
+	if (admission_ask_room(options->admission, listener))
+		for (size_t i = 0; i < options->worker_count; i++)
+			mailbox_nudge(options->worker_inboxes[i]);
+}
+
 static bool give_to_workers(void *giver, struct accepted *accepted)
 {
 	struct thread *thread = giver;
@@ -148,8 +158,8 @@ static void turn_away(struct gate *gate, struct accepted *accepted, enum admissi
 	if (gate->socket->leaves_in_backlog && parking_add(gate->thread->parking, accepted, false))
 		return;
 	log_refused(gate->socket, &accepted->peer,
-		answer == ADMISSION_FULL ? "too many connections"
-					 : "too many connections from this address");
+		answer == ADMISSION_ADDRESS_FULL ? "too many connections from this address"
+						 : "too many connections");
 	refuse(gate->socket, accepted->fd, METRIC_FRAGILE_MANY_WAIT);
 	free(accepted);
 }
@@ -169,6 +179,8 @@ static void admit(struct gate *gate, int fd, const struct sockaddr *from, sockle
 	accepted->listener = gate->socket->listener;
 	accepted->fragile = gate->socket->leaves_in_backlog;
 	answer = admission_enter(admission, accepted->listener, &accepted->peer, &accepted->ticket);
+	if (answer != ADMISSION_ADDRESS_FULL)
+		ask_for_room(gate->thread, accepted->listener);
 	if (answer != ADMISSION_IN) {
 		turn_away(gate, accepted, answer);
 		return;
@@ -240,8 +252,11 @@ static bool has_room(const struct gate *gate)
 
 	if (ring_depth(options->jobs) >= ring_capacity(options->jobs))
 		return false;
-	return !gate->socket->leaves_in_backlog ||
-	       admission_has_room(options->admission, gate->socket->listener);
+	if (!gate->socket->leaves_in_backlog ||
+		admission_has_room(options->admission, gate->socket->listener))
+		return true;
+	ask_for_room(gate->thread, gate->socket->listener);
+	return false;
 }
 
 static void accept_clients(void *owner, uint32_t events)
@@ -286,7 +301,8 @@ static int open_thread(struct acceptor *acceptor, struct thread *thread, struct 
 	thread->parking = thread->loop == NULL
 				  ? NULL
 				  : parking_open(thread->loop, acceptor->options.admission,
-					    acceptor->options.parked_max, give_to_workers, thread);
+					    acceptor->options.parked_max, give_to_workers,
+					    ask_for_room, thread);
 	thread->gates = calloc(count, sizeof(*thread->gates));
 	take_reserve(thread);
 	if (thread->loop == NULL || thread->inbox == NULL || thread->parking == NULL ||

@@ -7,7 +7,8 @@
  *      the acceptor looks again every few milliseconds.
  *   3. accept4; core/admission counts the client in. Over a limit a `standard` or `submission` client gets the
  *      socket's refusal (421 4.7.0 …) and is closed; a fragile one over its address's limit is parked unanswered
- *      (core/parking) and tried again, so that one host's many connections cost the others nothing.
+ *      (core/parking) and tried again, so that one host's many connections cost the others nothing. So is one that already
+ *      has a connection when nine tenths of the places are taken (admission.h); the workers are asked to make room then.
  *   4. A `struct accepted` is pushed to the job ring that all workers pop, and one sleeping worker is nudged. A full
  *      ring leaves clients in the backlog until there is room.
  *   5. Out of descriptors (EMFILE): the reserve descriptor is spent to refuse one client (fragile: left in the backlog),

@@ -25,12 +25,15 @@
 
 struct listener {
 	_Atomic unsigned limit, address_limit;
+	bool reserves; /* set once: a reload does not change a profile */
 	_Atomic unsigned count;
 };
 
 struct admission {
 	unsigned limit;
 	_Atomic unsigned count;
+	bool reserves; /* a listener does */
+	_Atomic bool room_is_asked;
 	EVP_MAC_CTX
 	*keyed; /* SipHash with this start's key; only ever copied, so threads share it */
 	size_t mask;
@@ -76,6 +79,10 @@ struct admission *admission_open(
 	admission->words = calloc(size, sizeof(*admission->words));
 	admission->keyed = open_keyed_hash();
 	admission->listener_count = listener_count;
+	for (size_t i = 0; i < listener_count; i++) {
+		admission->listeners[i].reserves = limits[i].reserves;
+		admission->reserves = admission->reserves || limits[i].reserves;
+	}
 	admission_configure(admission, limits);
 	if (admission->words == NULL || admission->keyed == NULL)
 		admission_close(&admission);
@@ -150,8 +157,9 @@ static size_t find_word(const struct admission *admission, uint64_t hash)
 	return free_word;
 }
 
+/* `reserved`: only if it has no connection yet. */
 static enum admission_answer enter_address(
-	struct admission *admission, uint64_t hash, unsigned limit, uint32_t *slot)
+	struct admission *admission, uint64_t hash, unsigned limit, bool reserved, uint32_t *slot)
 {
 	const uint64_t tag = hash & ~COUNT_MASK;
 
@@ -167,6 +175,8 @@ static enum admission_answer enter_address(
 			continue; /* somebody else's since it was found */
 		if (count >= limit || count == COUNT_MASK)
 			return ADMISSION_ADDRESS_FULL;
+		if (reserved && count > 0)
+			return ADMISSION_RESERVED;
 		if (atomic_compare_exchange_strong_explicit(&admission->words[at], &word,
 			    tag | (count + 1), memory_order_relaxed, memory_order_relaxed)) {
 			*slot = (uint32_t)at;
@@ -208,6 +218,44 @@ bool admission_is_crowded(const struct admission *admission, unsigned listener)
 	       is_crowded(&of->count, load(&of->limit));
 }
 
+/* How many places come before the reserve. */
+static unsigned before_reserve(unsigned limit)
+{
+	return limit - limit / 10;
+}
+
+/* Whether `more` than there are would be in the reserve. */
+static bool is_in_reserve(
+	const struct admission *admission, const struct listener *of, unsigned more)
+{
+	return (admission->reserves &&
+		       load(&admission->count) + more > before_reserve(admission->limit)) ||
+	       (of->reserves && load(&of->count) + more > before_reserve(load(&of->limit)));
+}
+
+bool admission_is_tight(const struct admission *admission, unsigned listener)
+{
+	const struct listener *of = &admission->listeners[listener];
+
+	return of->reserves && is_in_reserve(admission, of, 1);
+}
+
+bool admission_ask_room(struct admission *admission, unsigned listener)
+{
+	return admission_is_tight(admission, listener) &&
+	       !atomic_exchange_explicit(&admission->room_is_asked, true, memory_order_relaxed);
+}
+
+bool admission_room_is_asked(const struct admission *admission)
+{
+	return atomic_load_explicit(&admission->room_is_asked, memory_order_relaxed);
+}
+
+bool admission_take_ask(struct admission *admission)
+{
+	return atomic_exchange_explicit(&admission->room_is_asked, false, memory_order_relaxed);
+}
+
 enum admission_answer admission_enter(struct admission *admission, unsigned listener,
 	const struct address *peer, struct admission_ticket *ticket)
 {
@@ -223,7 +271,8 @@ enum admission_answer admission_enter(struct admission *admission, unsigned list
 	}
 	/* Without memory for the hash there is none for a session either. */
 	answer = hash_peer(admission, listener, peer, &hash)
-			 ? enter_address(admission, hash, load(&of->address_limit), &ticket->slot)
+			 ? enter_address(admission, hash, load(&of->address_limit),
+				   is_in_reserve(admission, of, 0), &ticket->slot)
 			 : ADMISSION_FULL;
 	ticket->listener = listener;
 	if (answer == ADMISSION_IN) {

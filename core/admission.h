@@ -5,6 +5,10 @@
  * changed by compare-and-swap: no lock, no growth. Two acceptors that meet a new address in the same instant may count
  * it in two places; the limit is then off by that one, and nothing leaks.
  *
+ * A reserve (Q-10): on a listener that has one, and in total once any has, the last tenth of the places is for addresses that have
+ * no connection there yet, so that one host's many connections never keep a device out. Who then waits asks for room, and a worker
+ * takes the request and closes one of its idle sessions: one flag, which the asker sets and whoever has such a session takes.
+ *
  * Threads: any. Limits: max_connections is a limit in total; a table four times that size never fills.
  */
 #ifndef SLUICE_CORE_ADMISSION_H
@@ -26,9 +30,15 @@ struct admission_ticket {
 struct admission_limits {
 	unsigned total;
 	unsigned address;
+	bool reserves; /* a tenth of the places for addresses without one */
 };
 
-enum admission_answer { ADMISSION_IN, ADMISSION_FULL, ADMISSION_ADDRESS_FULL };
+enum admission_answer {
+	ADMISSION_IN,
+	ADMISSION_FULL,
+	ADMISSION_ADDRESS_FULL,
+	ADMISSION_RESERVED, /* what is left is for addresses without a connection */
+};
 
 /* limits[i] are those of listener i; `total` bounds all listeners together. */
 struct admission *admission_open(
@@ -43,6 +53,15 @@ bool admission_has_room(const struct admission *admission, unsigned listener);
 
 /* Four fifths of the places are taken, in total or on the listener: slow clients cost others theirs. */
 bool admission_is_crowded(const struct admission *admission, unsigned listener);
+
+/* Nine tenths of the places are taken, in total or on the listener, which has a reserve. */
+bool admission_is_tight(const struct admission *admission, unsigned listener);
+
+/* Somebody is in the reserve, or waits: a session of a tight listener may be closed. True: nobody had asked yet. */
+bool admission_ask_room(struct admission *admission, unsigned listener);
+bool admission_room_is_asked(const struct admission *admission);
+/* True for one caller, who closes one session. */
+bool admission_take_ask(struct admission *admission);
 
 enum admission_answer admission_enter(struct admission *admission, unsigned listener,
 	const struct address *peer, struct admission_ticket *ticket);

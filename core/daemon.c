@@ -200,6 +200,7 @@ static struct admission_limits *client_limits(const struct config *config)
 
 	for (size_t i = 0; limits != NULL && i < config->listener_count; i++) {
 		limits[i].total = config->listeners[i].max_connections;
+		limits[i].reserves = config->listeners[i].profile == PROFILE_FRAGILE;
 		limits[i].address = config->listeners[i].max_connections_per_address;
 	}
 	return limits;

@@ -23,6 +23,7 @@ struct parking {
 	struct loop *loop;
 	struct admission *admission;
 	parking_give_fn *give;
+	parking_ask_fn *ask;
 	void *giver;
 	STAILQ_HEAD(, parked) parked;
 	unsigned count, most;
@@ -117,6 +118,19 @@ static bool give_away(struct parked *parked)
 	return true;
 }
 
+/* Room on the listener is no use to one whose own address is over its limit. */
+static bool enter(struct parked *parked)
+{
+	struct parking *parking = parked->parking;
+	struct accepted *accepted = parked->accepted;
+	enum admission_answer answer = admission_enter(
+		parking->admission, accepted->listener, &accepted->peer, &accepted->ticket);
+
+	if (answer == ADMISSION_FULL || answer == ADMISSION_RESERVED)
+		parking->ask(parking->giver, accepted->listener);
+	return answer == ADMISSION_IN;
+}
+
 enum retry_answer { RETRY_DONE, RETRY_LATER };
 
 static enum retry_answer retry_parked(struct parked *parked)
@@ -126,8 +140,7 @@ static enum retry_answer retry_parked(struct parked *parked)
 	bool may_wait = loop_now_ms(parking->loop) < parked->until_mono_ms;
 
 	if (!parked->admitted)
-		parked->admitted = admission_enter(parking->admission, accepted->listener,
-					   &accepted->peer, &accepted->ticket) == ADMISSION_IN;
+		parked->admitted = enter(parked);
 	if (parked->admitted) {
 		if (give_away(parked))
 			return RETRY_DONE;
@@ -157,7 +170,7 @@ static void retry_some(void *owner)
 }
 
 struct parking *parking_open(struct loop *loop, struct admission *admission, unsigned most,
-	parking_give_fn *give, void *giver)
+	parking_give_fn *give, parking_ask_fn *ask, void *giver)
 {
 	struct parking *parking = calloc(1, sizeof(*parking));
 
@@ -167,6 +180,7 @@ struct parking *parking_open(struct loop *loop, struct admission *admission, uns
 	parking->admission = admission;
 	parking->most = most < PARKING_MAX ? most : PARKING_MAX;
 	parking->give = give;
+	parking->ask = ask;
 	parking->giver = giver;
 	parking->retry = (struct loop_timer){.owner = parking, .fire = retry_some};
 	STAILQ_INIT(&parking->parked);

@@ -1,7 +1,7 @@
 /*
  * parking.h: clients that an acceptor has accepted and cannot let in yet.
  *
- * They are over their address's limit, or the job ring was full. They wait without a word and are tried again every few
+ * They are over their address's limit, have a connection where the rest of the places is reserved, or the job ring was full. They wait without a word and are tried again every few
  * milliseconds, some at a time and in turn, so that one host's many connections cost the others nothing.
  *
  * Threads: the acceptor's that opened it. Owner: a parked client is the parking's until `give` takes it.
@@ -23,9 +23,11 @@ struct parking;
 
 /* Hands a client that is in to the workers. False: no room, it stays the caller's. */
 typedef bool parking_give_fn(void *giver, struct accepted *accepted);
+/* One that has not been let in waits for room on the listener. */
+typedef void parking_ask_fn(void *giver, unsigned listener);
 
 struct parking *parking_open(struct loop *loop, struct admission *admission, unsigned most,
-	parking_give_fn *give, void *giver);
+	parking_give_fn *give, parking_ask_fn *ask, void *giver);
 /* Closes those that still wait, without a word. */
 void parking_close(struct parking **parking);
 

@@ -1,5 +1,7 @@
 #include "smtp/deadline.h"
 
+#include "smtp/idle.h"
+
 #define MS_PER_S        1000
 #define RATE_GRACE_PART 10 /* of data_timeout: what a message begins with */
 
@@ -18,6 +20,7 @@ void deadline_restart(struct session *session)
 	int64_t now = session_now_ms(session);
 
 	session->waits_since_mono_ms = now;
+	idle_note(session);
 	if (session->rate_end_mono_ms < now + rate_grace_ms(session))
 		session->rate_end_mono_ms = now + rate_grace_ms(session);
 }

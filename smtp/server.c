@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "queue/intake.h"
+#include "smtp/idle.h"
 #include "smtp/session.h"
 
 struct server {
@@ -122,6 +123,7 @@ static void *begin(void *service, unsigned number, struct loop *loop, struct mai
 	LIST_INIT(&shared->sessions);
 	TAILQ_INIT(&shared->later);
 	shared->loop = loop;
+	idle_init(shared);
 	shared->inbox = inbox;
 	shared->clock = server->options.clock;
 	shared->writer = server->options.writer;
@@ -153,8 +155,10 @@ static void turned(void *context)
 {
 	struct server_worker *worker = context;
 	struct session_shared *shared = &worker->shared;
-	struct session *last = TAILQ_LAST(&shared->later, session_queue), *session;
+	struct session *last, *session;
 
+	idle_give_way(shared);
+	last = TAILQ_LAST(&shared->later, session_queue);
 	while (last != NULL && (session = TAILQ_FIRST(&shared->later)) != NULL) {
 		bool was_last = session == last;
 
@@ -208,6 +212,7 @@ static void end(void *context)
 	struct server_worker *worker = context;
 	struct session_shared *shared = &worker->shared;
 
+	loop_timer_clear(shared->loop, &shared->idle_timer);
 	channel_desk_fini(&shared->desk);
 	tally_close(&shared->tally);
 	intake_close(&shared->intake);

@@ -11,6 +11,7 @@
 #include "core/metrics.h"
 #include "smtp/deadline.h"
 #include "smtp/greeting.h"
+#include "smtp/idle.h"
 #include "smtp/notice.h"
 #include "smtp/verb.h"
 
@@ -70,6 +71,7 @@ void session_move(struct session *session, enum session_state to)
 		session_quirk(session, QUIRK_PREFLIGHT, NULL, 0);
 	count_receiving(session->state, to);
 	session->state = to;
+	idle_note(session);
 	if (to == SESSION_CLOSING)
 		session->closing_end_mono_ms = session_now_ms(session) + CLOSING_MS;
 	if (to == SESSION_TEXT)
@@ -364,6 +366,12 @@ void session_stop(struct session *session)
 {
 	if (session->hold_end_mono_ms != 0)
 		session_trouble(session, TROUBLE_STOPPING);
+	finish_turn(session);
+}
+
+void session_give_way(struct session *session)
+{
+	session_trouble(session, TROUBLE_LONGEST_IDLE);
 	finish_turn(session);
 }
 

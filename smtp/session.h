@@ -76,6 +76,9 @@ struct session_shared {
 	struct channel_desk desk;
 	struct session_list sessions;
 	size_t session_count;
+	struct session_queue
+		idle; /* of fragile listeners, between transactions; longest first (idle.h) */
+	struct loop_timer idle_timer;
 	struct session_queue later; /* had much to say: go on after the others had their turn */
 	bool stopping;
 };
@@ -98,7 +101,7 @@ struct session {
 	bool ended_by_us;
 	unsigned accepted; /* messages */
 	bool wants_more; /* what is kept is a part of a line */
-	bool is_later;
+	bool is_later, is_idle; /* in the queue of that name */
 	bool sent_crlf; /* some line of it, command or text, ended otherwise than in a bare LF */
 	uint64_t skip_octets; /* of a refused BDAT: read and dropped */
 	const char *skip_reply; /* then said */
@@ -123,7 +126,7 @@ struct session {
 	struct loop_timer timer;
 	struct admission_ticket ticket;
 	LIST_ENTRY(session) entry;
-	TAILQ_ENTRY(session) later_entry;
+	TAILQ_ENTRY(session) later_entry, idle_entry;
 };
 
 /* ---- for the server ---- */
@@ -135,6 +138,8 @@ void session_open(struct session_shared *shared, struct config *config,
 void session_stop(struct session *session);
 /* Ends it without a reply; it may live on until the writer's answer. */
 void session_cut(struct session *session);
+/* Ends it, which has been idle longest, without a word to those that the profile spares. */
+void session_give_way(struct session *session);
 /* Its turn again, from the `later` queue or after an answer. */
 void session_resume(struct session *session);
 

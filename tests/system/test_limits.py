@@ -1,10 +1,11 @@
 """What a client can make grow has a limit and a defined answer; afterwards the session is in step."""
+import select
 import socket
 import time
 
 import pytest
 
-from conftest import TEXT, wait_until
+from conftest import PATIENCE, SANITIZED, TEXT, Smtp, free_port, wait_until
 
 
 def usable(client):
@@ -272,3 +273,87 @@ def test_a_client_that_leaves_in_the_text_leaves_nothing_behind(relay, upstream)
     relay.wait_empty()
     wait_until(lambda: relay.metric("sluice_smtpd_connections") <= 1, what="sessions to end")
     assert upstream.count()["messages"] == 1
+
+
+# ---- a fragile listener's places: one host cannot have them all ----
+
+def connect_many(port, source, count):
+    """So many connections of one host, not waited for."""
+    clients = []
+    for _ in range(count):
+        sock = socket.socket()
+        sock.setblocking(False)
+        sock.bind((source, 0))
+        sock.connect_ex(("127.0.0.1", port))
+        clients.append(sock)
+    return clients
+
+
+def banner_seconds(relay, source):
+    began = time.monotonic()
+    with relay.client(source=source) as client:
+        took = time.monotonic() - began
+        client.hello()
+        client.message(TEXT)
+    return took
+
+
+@pytest.mark.parametrize("bounds", ["listen", "total"])
+def test_q10_a_tenth_of_the_places_stays_for_addresses_without_one(make_relay, upstream, bounds):
+    limit = "max_connections = 100"
+    relay = make_relay(upstream.port, profile="fragile", **{"listen" if bounds == "listen" else "top": limit})
+    crowd = connect_many(relay.port, "127.0.0.1", 300)
+    try:
+        wait_until(lambda: relay.metric("sluice_smtpd_connections") >= 90, what="the bulk host's places")
+        times = sorted(banner_seconds(relay, f"127.0.0.{2 + number}") for number in range(20))
+        assert times[-1] < (5 if SANITIZED else 1) and times[10] < (1 if SANITIZED else 0.1), times
+        assert relay.metric("sluice_smtpd_connections") == 90
+        assert relay.refusals() == {}, "the crowd waits, and is not refused"
+        # it is served as its own leave
+        served = 0
+        while served < 300:
+            ready, _, _ = select.select(crowd, [], [], PATIENCE)
+            assert ready, f"{300 - served} wait for ever"
+            for sock in ready:
+                assert sock.recv(100).startswith(b"220 ")
+                sock.close()
+                crowd.remove(sock)
+                served += 1
+    finally:
+        for sock in crowd:
+            sock.close()
+    assert relay.refusals() == {}
+
+
+def test_q10_the_longest_idle_one_makes_room_without_a_word(make_relay, upstream):
+    relay = make_relay(upstream.port, profile="fragile", listen="max_connections = 10")
+    devices = [relay.client(source=f"127.0.1.{number}") for number in range(10)]
+    for device in devices[1:]:
+        device.hello()
+    devices[1].command("MAIL FROM:<a@example.com>", 250)
+    with relay.client(source="127.0.1.100", banner=False) as late:
+        began = time.monotonic()
+        late.expect(220)
+        assert 8 < time.monotonic() - began < 15, "none may go before it was idle for 10 s"
+        late.hello()
+        late.message(TEXT)
+        # a second one goes, so that the next who comes finds the reserve free
+        wait_until(lambda: relay.refusals() == {"longest_idle": 2}, what="the count")
+    closed = [number for number, device in enumerate(devices) if select.select([device.sock], [], [], 0)[0]]
+    assert len(closed) == 2 and min(closed) > 1, "one in a transaction, or before its greeting, is not idle"
+    assert all(devices[number].is_closed() for number in closed)
+    for device in devices:
+        device.close()
+
+
+def test_standard_clients_are_told_where_the_rest_of_the_total_is_reserved(make_relay, upstream):
+    port = free_port()
+    relay = make_relay(upstream.port, top="max_connections = 20",
+                       listeners=f'listen devices {{ address = {{"127.0.0.1:{port}"}} profile = fragile networks = {{"127.0.0.0/8"}} }}')
+    clients = [relay.client() for _ in range(18)]
+    with relay.client(banner=False) as late:
+        assert late.reply()[0] == 421
+    with Smtp(port, source="127.0.0.3") as device:
+        device.hello()
+    for client in clients:
+        client.close()

@@ -85,6 +85,64 @@ static void listeners_have_limits_of_their_own_and_one_in_total(void **state)
 	admission_close(&admission);
 }
 
+static void last_tenth_is_for_addresses_without_a_connection(void **state)
+{
+	const struct admission_limits limits[] = {
+		{.total = 20, .address = 20, .reserves = true}, {.total = 100, .address = 100}};
+	struct admission *admission = admission_open(100, limits, 2);
+	struct address bulk = host("192.0.2.1");
+	struct admission_ticket tickets[100], refused;
+	unsigned count = 0;
+
+	(void)state;
+	for (; count < 18; count++) {
+		assert_false(admission_is_tight(admission, 0));
+		assert_false(admission_ask_room(admission, 0));
+		assert_int_equal(
+			admission_enter(admission, 0, &bulk, &tickets[count]), ADMISSION_IN);
+	}
+	assert_true(admission_is_tight(admission, 0));
+	assert_int_equal(admission_enter(admission, 0, &bulk, &refused), ADMISSION_RESERVED);
+	assert_int_equal(admission_count(admission), 18);
+	for (; count < 20; count++) {
+		struct address device = numbered_host(count);
+
+		assert_int_equal(
+			admission_enter(admission, 0, &device, &tickets[count]), ADMISSION_IN);
+		assert_int_equal(admission_enter(admission, 0, &device, &refused),
+			count < 19 ? ADMISSION_RESERVED : ADMISSION_FULL);
+	}
+	/* a listener without one leaves the tenth of the total to those that have */
+	for (; count < 90; count++)
+		assert_int_equal(
+			admission_enter(admission, 1, &bulk, &tickets[count]), ADMISSION_IN);
+	assert_int_equal(admission_enter(admission, 1, &bulk, &refused), ADMISSION_RESERVED);
+	assert_false(admission_is_tight(admission, 1));
+	for (unsigned i = 0; i < count; i++)
+		admission_leave(admission, &tickets[i]);
+	admission_close(&admission);
+}
+
+static void room_is_asked_once_and_taken_once(void **state)
+{
+	const struct admission_limits limits = {.total = 1, .address = 1, .reserves = true};
+	struct admission *admission = admission_open(100, &limits, 1);
+	struct address one = host("192.0.2.1");
+	struct admission_ticket ticket;
+
+	(void)state;
+	assert_int_equal(admission_enter(admission, 0, &one, &ticket), ADMISSION_IN);
+	assert_false(admission_room_is_asked(admission));
+	assert_true(admission_ask_room(admission, 0));
+	assert_false(admission_ask_room(admission, 0));
+	assert_true(admission_room_is_asked(admission));
+	assert_true(admission_take_ask(admission));
+	assert_false(admission_take_ask(admission));
+	admission_leave(admission, &ticket);
+	assert_false(admission_ask_room(admission, 0));
+	admission_close(&admission);
+}
+
 /* Comes and goes of many others between must not make the table forget an address. */
 static void an_address_is_found_again_whoever_came_and_went(void **state)
 {
@@ -233,6 +291,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_address_has_its_limit_and_others_have_theirs),
 		cmocka_unit_test(listeners_have_limits_of_their_own_and_one_in_total),
+		cmocka_unit_test(last_tenth_is_for_addresses_without_a_connection),
+		cmocka_unit_test(room_is_asked_once_and_taken_once),
 		cmocka_unit_test(an_address_is_found_again_whoever_came_and_went),
 		cmocka_unit_test(as_many_addresses_as_the_total_have_a_place),
 		cmocka_unit_test(four_fifths_of_the_places_are_a_crowd),

@@ -21,6 +21,7 @@ struct fixture {
 	bool full; /* the workers have no room */
 	struct accepted *given[200];
 	size_t given_count;
+	unsigned asked;
 };
 
 static bool give(void *giver, struct accepted *accepted)
@@ -31,6 +32,14 @@ static bool give(void *giver, struct accepted *accepted)
 		return false;
 	fixture->given[fixture->given_count++] = accepted;
 	return true;
+}
+
+static void ask(void *giver, unsigned listener)
+{
+	struct fixture *fixture = giver;
+
+	(void)listener;
+	fixture->asked++;
 }
 
 static void open_fixture(struct fixture *fixture)
@@ -44,7 +53,7 @@ static void open_fixture(struct fixture *fixture)
 	fixture->admission = admission_open(2000, &limits, 1);
 	assert_true(fixture->loop != NULL && fixture->admission != NULL);
 	fixture->parking =
-		parking_open(fixture->loop, fixture->admission, PARKING_MAX, give, fixture);
+		parking_open(fixture->loop, fixture->admission, PARKING_MAX, give, ask, fixture);
 	assert_non_null(fixture->parking);
 	assert_int_equal(address_parse("192.0.2.1", &peer), 0);
 	for (int i = 0; i < 2; i++)
@@ -110,6 +119,7 @@ static void a_client_is_handed_on_when_its_address_has_room(void **state)
 	waits[1] = park(&fixture, "192.0.2.1");
 	turn(&fixture, 100);
 	assert_int_equal(fixture.given_count, 0);
+	assert_int_equal(fixture.asked, 0); /* others' places are no use to it */
 	admission_leave(fixture.admission, &fixture.in[0]);
 	turn(&fixture, 100);
 	assert_int_equal(fixture.given_count, 1);

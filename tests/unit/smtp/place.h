@@ -63,7 +63,7 @@ static inline struct config *place_config(const char *extra)
 
 static inline void place_open(struct place *place, uint64_t map_bytes)
 {
-	struct admission_limits limits[] = {{500, 500}, {500, 500}};
+	struct admission_limits limits[] = {{500, 500, false}, {500, 500, true}};
 	struct server_options options;
 
 	log_set_level(LOG_ERROR);

@@ -686,6 +686,52 @@ static void stop_ends_idle_sessions_and_lets_messages_finish(void **state)
 	client_leave(&busy_device);
 }
 
+static void longest_idle_device_gives_way_and_no_other(void **state)
+{
+	static struct admission_ticket tickets[450];
+	uint64_t closed = metric_value(METRIC_FRAGILE_LONGEST_IDLE);
+	struct place *place = *state;
+	struct client busy, first, second, plain;
+	struct address peer;
+	unsigned count = 0;
+
+	client_open(&busy, place, PLACE_FRAGILE);
+	client_open(&first, place, PLACE_FRAGILE);
+	client_open(&second, place, PLACE_FRAGILE);
+	client_open(&plain, place, PLACE_STANDARD);
+	client_check(&busy, ENVELOPE, GO_AHEAD);
+	client_check_code(&first, "HELO x\r\n", "250 ");
+	client_check_code(&second, "HELO x\r\n", "250 ");
+	client_check_code(&plain, "HELO x\r\n", "250 ");
+	assert_int_equal(address_parse("192.0.2.77", &peer), 0);
+	while (admission_enter(place->admission, PLACE_FRAGILE, &peer, &tickets[count]) ==
+		ADMISSION_IN)
+		count++;
+	assert_int_equal(count, 447); /* and three clients: the rest is reserved */
+	assert_true(admission_ask_room(place->admission, PLACE_FRAGILE));
+	place_advance(place, 9000);
+	assert_int_equal(place_sessions(place), 4);
+	client_check_code(&first, "NOOP\r\n", "250 ");
+	client_say(&second, "NO");
+	place_advance(place, 2000);
+	/* the one has a command begun, the other is not idle so long */
+	assert_int_equal(place_sessions(place), 4);
+	client_check_code(&second, "OP\r\n", "250 ");
+	place_advance(place, 9000);
+	assert_true(client_is_closed(&first));
+	assert_int_equal(place_sessions(place), 3);
+	assert_int_equal(metric_value(METRIC_FRAGILE_LONGEST_IDLE), closed + 1);
+	place_advance(place, 20000); /* one was asked for */
+	assert_int_equal(place_sessions(place), 3);
+	client_check_code(&busy, "x\r\n.\r\n", "250 2.0.0");
+	while (count > 0)
+		admission_leave(place->admission, &tickets[--count]);
+	client_leave(&busy);
+	client_leave(&first);
+	client_leave(&second);
+	client_leave(&plain);
+}
+
 static void open_sessions_keep_their_configuration(void **state)
 {
 	struct place *place = *state;
@@ -749,6 +795,7 @@ int main(void)
 		TEST(what_is_not_known_to_be_stored_is_not_answered),
 		TEST(failed_store_is_told_to_standard_clients_only),
 		TEST(stop_ends_idle_sessions_and_lets_messages_finish),
+		TEST(longest_idle_device_gives_way_and_no_other),
 		TEST(open_sessions_keep_their_configuration),
 		TEST(refusal_of_a_listener_follows_its_profile),
 	};
