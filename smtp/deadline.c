@@ -49,6 +49,12 @@ void deadline_note_text(struct session *session, size_t bytes)
 		sooner(session->rate_end_mono_ms + earned_ms, now + listener->data_timeout_ms);
 }
 
+void deadline_forgive(struct session *session, int64_t ms)
+{
+	session->text_end_mono_ms += ms;
+	session->end_mono_ms += ms;
+}
+
 /* The writer has what is held, and will answer. */
 static bool is_asking(const struct session *session)
 {

@@ -5,7 +5,7 @@
  *	text           data_timeout between two reads, message_timeout for the whole message
  *	unread replies command_timeout from the first that the socket did not take
  *	any of these   session_timeout
- *	held replies   looked at again when retry_mono_ms says
+ *	held replies   looked at again when retry_mono_ms says; nothing else ends the session meanwhile, nor because of it
  *	the writer     none here: the writer's own bound it (writer.h)
  *
  * A minimum rate for text (F-24) holds only while the listener is crowded: a slow scanner on a slow link is a customer. A
@@ -28,6 +28,9 @@ void deadline_restart(struct session *session);
 void deadline_begin_text(struct session *session);
 /* Text arrived. */
 void deadline_note_text(struct session *session, size_t bytes);
+
+/* Time that is ours and not the client's: what bounds the message and the session comes so much later. */
+void deadline_forgive(struct session *session, int64_t ms);
 
 /* INT64_MAX: none. */
 int64_t deadline_next(const struct session *session);

@@ -88,6 +88,7 @@ bool session_hold(struct session *session, enum trouble trouble)
 		return false;
 	if (session->hold_end_mono_ms == 0) {
 		session->hold_end_mono_ms = now + session->listener->full_store_patience_ms;
+		deadline_forgive(session, session->listener->full_store_patience_ms);
 		log_event_limited(LOG_WARNING, "held", "client=%s listener=%s why=\"%s\"",
 			session->client, session->listener->name, policy_trouble_name(trouble));
 	}

@@ -214,6 +214,22 @@ def test_q08_ehlo_is_502_so_that_it_says_helo(make_relay, upstream, profile):
     upstream.wait_for(1)
 
 
+@pytest.mark.parametrize("profile", ["gsm-modem", "netcat-script"])
+def test_q55_a_command_may_end_in_cr_alone(make_relay, upstream, profile):
+    relay = with_profile(make_relay, upstream, profile)
+    with device(relay) as client:
+        for line, code in (("HELO modem", 250), ("MAIL FROM:<a@example.com>", 250), ("RCPT TO:<b@example.org>", 250), ("DATA", 354)):
+            client.send(line + "\r")
+            client.expect(code)
+        upstream.busy("connect")
+        client.send(TEXT + b".\r\n")
+        number = client.expect(250).split()[-1]
+        (message,) = [message for message in relay.messages() if message["id"] == number]
+        assert "Q-55" in message["quirks"]
+        upstream.open()
+    upstream.wait_for(1)
+
+
 @pytest.mark.parametrize("profile", ["oracle-utl", "plain-codes", "old-firmware"])
 def test_q59_codes_are_plain_and_every_yes_is_250(make_relay, upstream, profile):
     relay = with_profile(make_relay, upstream, profile)

@@ -611,6 +611,33 @@ static void store_that_fills_meanwhile_refuses_at_the_dot(void **state)
 	client_leave(&device);
 }
 
+static void time_of_a_held_reply_is_not_the_clients(void **state)
+{
+	static char body[300000];
+	struct place *place = *state;
+	struct mailbox *const inboxes[] = {place->inbox};
+	struct config *config = place_config("message_timeout = 60s  session_timeout = 90s  "
+					     "command_timeout = 30s  data_timeout = 30s");
+	struct client client;
+
+	config->upstreams[0].number = place->scene.upstream;
+	assert_int_equal(server_configure(place->server, config, inboxes, 1), 0);
+	config_close(&config);
+	place_turn(place);
+	memset(body, 'x', sizeof(body));
+	client_open(&client, place, PLACE_FRAGILE);
+	client_check(&client, ENVELOPE, GO_AHEAD);
+	fill_store(place);
+	client_say_sized(&client, body, sizeof(body));
+	for (int i = 0; i < 200; i++)
+		place_advance(place, 1000);
+	assert_int_equal(place_sessions(place), 1);
+	make_room(place);
+	place_advance(place, 2000);
+	client_check_code(&client, "\r\n.\r\n", "250 2.0.0");
+	client_leave(&client);
+}
+
 static void store_that_fills_within_a_text_keeps_the_session_in_step(void **state)
 {
 	static char body[300000];
@@ -791,6 +818,7 @@ int main(void)
 		FULL(patience_ends_with_452_and_is_counted),
 		FULL(client_that_goes_while_its_reply_is_held_is_forgotten),
 		FULL(store_that_fills_meanwhile_refuses_at_the_dot),
+		FULL(time_of_a_held_reply_is_not_the_clients),
 		FULL(store_that_fills_within_a_text_keeps_the_session_in_step),
 		TEST(what_is_not_known_to_be_stored_is_not_answered),
 		TEST(failed_store_is_told_to_standard_clients_only),
