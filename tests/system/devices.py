@@ -345,6 +345,18 @@ def large_scan(device):
         wire.say("QUIT")
 
 
+def chunks(device):
+    """Q-81: BDAT behind a HELO, and the last of it without an end of line."""
+    with device.connection() as wire:
+        wire.banner()
+        wire.say("HELO groupware", MAIL, RCPT)
+        text = device.text().rstrip()
+        half = device.chance.randrange(1, len(text))
+        wire.send(b"BDAT %d\r\n" % half + text[:half])
+        wire.hear()
+        wire.end(b"BDAT %d LAST\r\n" % (len(text) - half) + text[half:])
+
+
 def gone_after_the_dot(device):
     """Q-66, Q-85: goes before the reply, and sends the same again on another connection."""
     for impatient in (True, False):
@@ -358,12 +370,10 @@ def gone_after_the_dot(device):
                 wire.end(device.text() + b".\r\n")
 
 
-ALL = [obedient, long_lived, a_few_at_a_time, resets_at_the_end, serial_line, no_hello, all_at_once, early_talker, lone_line_feeds,
+KINDS = [obedient, long_lived, a_few_at_a_time, resets_at_the_end, serial_line, no_hello, all_at_once, early_talker, lone_line_feeds,
          no_brackets, display_names, starts_again, preflight, unqualified, no_header, odd_bytes, endless_lines, bad_header, large_scan,
-         gone_after_the_dot]
+         chunks]
 
 
 def marks_in(text):
     return set(re.findall(r"Mark-\w+-\d+-\d+-end", text.decode("latin-1")))
-KINDS = [k for k in ALL if k not in (no_hello, lone_line_feeds, no_brackets, display_names, starts_again, unqualified, odd_bytes, gone_after_the_dot)]
-KINDS += [obedient, a_few_at_a_time, resets_at_the_end, all_at_once, early_talker, preflight, no_header, large_scan]
