@@ -21,7 +21,7 @@
 struct invocation {
 	const struct command *command;
 	const char *socket_path;
-	const char *state, *from, *to, *client, *limit, *until; /* NULL: not given */
+	const char *state, *from, *to, *client, *limit, *until, *quirk; /* NULL: not given */
 	bool json, all, dry_run, help, received;
 	char **arguments; /* behind the command's words */
 	size_t argument_count;
@@ -34,6 +34,7 @@ struct invocation {
 #define COMMAND_ALL     (1u << 2)
 #define COMMAND_UNTIL   (1u << 3)
 #define COMMAND_CONTENT (1u << 4)
+#define COMMAND_QUIRK   (1u << 5)
 
 struct command {
 	const char *words; /* "queue list" */
@@ -89,6 +90,9 @@ int command_queue_content(struct invocation *invocation);
 int command_queue_act(struct invocation *invocation);
 int command_host_list(struct invocation *invocation);
 int command_host_set(struct invocation *invocation);
+int command_client_list(struct invocation *invocation);
+int command_client_show(struct invocation *invocation);
+int command_client_later(struct invocation *invocation);
 int command_reload(struct invocation *invocation);
 int command_top(struct invocation *invocation);
 

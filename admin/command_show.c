@@ -7,6 +7,7 @@
 #include "admin/printable.h"
 #include "admin/relative.h"
 #include "admin/table.h"
+#include "queue/quirk.h"
 
 static const struct table_column recipient_columns[] = {
 	{"RECIPIENT", false, 0},
@@ -51,6 +52,16 @@ static void print_time(const char *name, uint64_t unix_ms, const char *written, 
 		print_fact(name, "%s (%s)%s", written, command_relative(unix_ms, relative), more);
 }
 
+static void print_quirk(bool first, const char *number)
+{
+	struct quirk_set set;
+	const struct quirk_row *row;
+
+	quirk_set_parse(number, &set);
+	row = quirk_row(quirk_set_next(&set, 0));
+	print_fact(first ? "quirks" : "", "%s %s", number, row != NULL ? row->name : "");
+}
+
 static void print_quirks(const json_t *message)
 {
 	const json_t *quirks = json_object_get(message, "quirks");
@@ -59,13 +70,7 @@ static void print_quirks(const json_t *message)
 
 	if (json_array_size(quirks) == 0)
 		return;
-	printf("%-9s", "quirks");
-	json_array_foreach(quirks, i, quirk)
-	{
-		putchar(' ');
-		printable_print(stdout, json_string_value(quirk));
-	}
-	putchar('\n');
+	json_array_foreach(quirks, i, quirk) print_quirk(i == 0, json_string_value(quirk));
 }
 
 static void print_facts(const json_t *message)

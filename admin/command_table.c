@@ -37,6 +37,16 @@ const struct command command_table[] = {
 		command_host_set,
 		"What is in flight is finished. A pause ends with resume, or with a restart.\n"},
 	{"host resume", "HOST:PORT...", "ends a pause", 0, SIZE_MAX, command_host_set, NULL},
+	{"client list", "", "who hands over, how much, and how well", COMMAND_LIMIT | COMMAND_QUIRK,
+		0, command_client_list,
+		"In the order of their addresses. With --json each page of the answer is a "
+		"line.\n"},
+	{"client show", "ADDRESS...", "what a client sends, and what it gets wrong", 0, SIZE_MAX,
+		command_client_show, NULL},
+	{"client suspend", "ADDRESS...", "not in this version", 0, SIZE_MAX, command_client_later,
+		NULL},
+	{"client resume", "ADDRESS...", "not in this version", 0, SIZE_MAX, command_client_later,
+		NULL},
 	{"reload", "", "has the relay read its configuration again", 0, 0, command_reload,
 		"A file with a mistake is refused: the error names the file and the line, the\n"
 		"exit code is 78, and the old configuration stays.\n"},

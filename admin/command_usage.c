@@ -41,6 +41,8 @@ static const struct option {
 		"when the hold ends, as 2026-11-22T10:00:00Z"},
 	{"--received", NULL, COMMAND_CONTENT, offsetof(struct invocation, received),
 		"as the client sent it, before it was repaired"},
+	{"--quirk", "Q-NN", COMMAND_QUIRK, offsetof(struct invocation, quirk),
+		"clients that have this quirk"},
 };
 
 #define OPTION_COUNT (sizeof(options) / sizeof(options[0]))
@@ -96,6 +98,8 @@ static void print_overview(void)
 	for (size_t i = 0; i < command_count; i++) {
 		char left[64];
 
+		if (command_table[i].run == command_client_later)
+			continue;
 		snprintf(left, sizeof(left), "%s %s", command_table[i].words,
 			command_table[i].arguments);
 		printf("  sluice %-29s %s\n", left, command_table[i].summary);

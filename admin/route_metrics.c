@@ -53,6 +53,21 @@ static void write_counters(struct exposition *to)
 	}
 }
 
+static void write_quirks(struct exposition *to)
+{
+	describe(to, "sluice_quirks_total", "counter",
+		"What clients got wrong, by number of docs/quirks.md, once a connection or "
+		"message.");
+	for (unsigned i = 0; i < METRIC_QUIRK_MAX; i++) {
+		char label[32];
+
+		if (metric_quirk(i) == 0)
+			continue;
+		snprintf(label, sizeof(label), "quirk=\"Q-%02u\"", i);
+		sample(to, "sluice_quirks_total", label, (double)metric_quirk(i));
+	}
+}
+
 static void write_queue(struct exposition *to, const struct depth *depth)
 {
 	describe(to, "sluice_queue_messages", "gauge", "Messages in the queue, by state.");
@@ -185,6 +200,7 @@ void route_metrics(struct service *service, const struct request *request, struc
 	answer->content_type = "text/plain; version=0.0.4; charset=utf-8";
 	write_process(&to, service);
 	write_counters(&to);
+	write_quirks(&to);
 	if (depth_read(service, &snapshot, &depth) == 0)
 		write_queue(&to, &depth);
 	write_store(&to, service);

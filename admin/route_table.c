@@ -14,6 +14,10 @@ const struct route route_table[] = {
 	{"GET", "/v1/hosts", route_hosts, ""},
 	{"POST", "/v1/hosts/{host}/pause", route_pause, ""},
 	{"POST", "/v1/hosts/{host}/resume", route_resume, ""},
+	{"GET", "/v1/clients", route_clients, "limit after quirk"},
+	{"GET", "/v1/clients/{address}", route_client, ""},
+	{"POST", "/v1/clients/{address}/suspend", route_client_later, ""},
+	{"POST", "/v1/clients/{address}/resume", route_client_later, ""},
 	{"POST", "/v1/reload", route_reload, ""},
 	{"GET", "/metrics", route_metrics, ""},
 };

@@ -14,3 +14,29 @@ def test_every_test_that_failures_md_names_exists():
     missing = [name for name in programs if not any((ROOT / "tests" / place).exists() for place in
                ("unit/{}/test_{}.c".format(*name.split("/")), "{}/test_{}.c".format(*name.split("/"))))]
     assert not missing
+
+
+PLACES = {"CONNECTION": "connection", "GREETING": "greeting", "ENVELOPE": "envelope", "TEXT": "text", "LOGIN": "login"}
+STANDS = {"HANDLED": "handled", "MET": "always met", "BY_PROFILE": "by a client profile", "REFUSED": "refused", "LATER": "later"}
+
+
+def quirk_rows():
+    """The table of queue/quirk.c: number → (name, place, what is done, stand)."""
+    numbers = dict(re.findall(r"QUIRK_(\w+) = (\d+)", (ROOT / "queue" / "quirk.h").read_text()))
+    source = re.sub(r'"\s*\n\s*"', "", (ROOT / "queue" / "quirk.c").read_text())
+    text = r'"((?:[^"\\]|\\.)*)"'
+    rows = {}
+    for key, name, place, stand, done in re.findall(
+            rf"\[(\w+)\] = \{{\s*{text},\s*QUIRK_AT_(\w+),\s*QUIRK_(\w+),\s*{text},", source):
+        number = int(key) if key.isdigit() else int(numbers[key.removeprefix("QUIRK_")])
+        rows[number] = (name, PLACES[place], done.replace('\\"', '"'), STANDS[stand])
+    return rows
+
+
+def test_quirks_md_is_the_table():
+    rows = quirk_rows()
+    assert set(rows) == set(range(1, 111)) - {29}
+    text = (ROOT / "docs" / "quirks.md").read_text()
+    written = {int(number): tuple(cell.strip() for cell in rest.split("|"))
+               for number, rest in re.findall(r"(?m)^\| Q-(\d+) \|(.*)\|$", text)}
+    assert written == rows

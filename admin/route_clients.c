@@ -1,0 +1,160 @@
+/* The ledger: who hands over, how much, and with which quirks. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin/client_json.h"
+#include "admin/routes.h"
+#include "admin/service.h"
+
+#define LIMIT      100
+#define LIMIT_MAX  1000
+#define ROWS_STEP  64
+#define ROWS_MAX   4096 /* that one request looks at */
+#define PAGE_BYTES (1u << 20)
+
+struct page {
+	size_t limit;
+	unsigned quirk; /* 0: any client */
+	char after[LEDGER_ADDRESS_SIZE]; /* the last that was looked at */
+	size_t written, looked;
+	bool at_end;
+	struct json json;
+};
+
+/* 0, or -1 after an answer that says what is wrong. */
+static int parse_limit(const char *text, struct page *page, struct answer *answer)
+{
+	char *end;
+	unsigned long limit = text != NULL ? strtoul(text, &end, 10) : LIMIT;
+
+	if (text != NULL && (text[0] < '0' || text[0] > '9' || *end != '\0' || limit < 1 ||
+				    limit > LIMIT_MAX)) {
+		answer_error(answer, 400, "limit=%.100s: expected a number from 1 to %d.", text,
+			LIMIT_MAX);
+		return -1;
+	}
+	page->limit = limit;
+	return 0;
+}
+
+static int parse_quirk(const char *text, struct page *page, struct answer *answer)
+{
+	struct quirk_set set;
+
+	if (text == NULL)
+		return 0;
+	quirk_set_parse(text, &set);
+	page->quirk = quirk_set_next(&set, 0);
+	if (strncmp(text, "Q-", 2) == 0 && quirk_row(page->quirk) != NULL)
+		return 0;
+	answer_error(
+		answer, 400, "quirk=%.100s: expected a number of docs/quirks.md, as Q-33.", text);
+	return -1;
+}
+
+static int parse_page(const struct request *request, struct page *page, struct answer *answer)
+{
+	const char *after = request_parameter(request, "after");
+
+	if (after != NULL && strlen(after) >= sizeof(page->after)) {
+		answer_error(answer, 400, "after=%.100s: expected the \"next\" of the page before.",
+			after);
+		return -1;
+	}
+	strcpy(page->after, after != NULL ? after : "");
+	if (parse_limit(request_parameter(request, "limit"), page, answer) < 0)
+		return -1;
+	return parse_quirk(request_parameter(request, "quirk"), page, answer);
+}
+
+static bool is_done(const struct page *page)
+{
+	return page->at_end || page->written >= page->limit || page->looked >= ROWS_MAX ||
+	       page->json.out->size >= PAGE_BYTES;
+}
+
+static void write_row(struct page *page, const struct ledger_client *client)
+{
+	strcpy(page->after, client->address);
+	page->looked++;
+	if (page->quirk != 0 && ledger_find_quirk(client, page->quirk) == NULL)
+		return;
+	client_write(&page->json, NULL, client, false);
+	page->written++;
+}
+
+static int look_on(struct service *service, struct page *page)
+{
+	struct ledger_client *rows[ROWS_STEP];
+	ssize_t count = store_view_clients(service->view, page->after, rows, ROWS_STEP);
+
+	if (count < 0)
+		return (int)count;
+	page->at_end = count < ROWS_STEP;
+	for (ssize_t i = 0; i < count; i++) {
+		if (page->written < page->limit)
+			write_row(page, rows[i]);
+		else
+			page->at_end = false;
+		ledger_client_close(&rows[i]);
+	}
+	return 0;
+}
+
+void route_clients(struct service *service, const struct request *request, struct answer *answer)
+{
+	struct page page = {0};
+	int rc = 0;
+
+	if (parse_page(request, &page, answer) < 0)
+		return;
+	answer_begin_json(answer, 200, &page.json);
+	json_open_object(&page.json, NULL);
+	json_open_list(&page.json, "clients");
+	while (rc == 0 && !is_done(&page))
+		rc = look_on(service, &page);
+	json_close(&page.json);
+	json_write_text(&page.json, "next", page.at_end ? NULL : page.after);
+	json_close(&page.json);
+	answer_end_json(answer, &page.json);
+	if (rc < 0)
+		answer_store_error(answer, rc);
+}
+
+void route_client(struct service *service, const struct request *request, struct answer *answer)
+{
+	const char *address = request->segments[0];
+	struct ledger_client *client = NULL;
+	struct json json;
+	int rc = strlen(address) < LEDGER_ADDRESS_SIZE
+			 ? store_view_client(service->view, address, &client)
+			 : -ENOENT;
+
+	if (rc == -ENOENT) {
+		answer_error(answer, 404,
+			"There is no client %.100s: it has not connected, or too long ago. GET "
+			"/v1/clients lists those that there are.",
+			address);
+	} else if (rc == -EBADMSG) {
+		answer_error(answer, 500,
+			"The record of client %s is damaged; it begins anew with its next session.",
+			address);
+	} else if (rc < 0) {
+		answer_store_error(answer, rc);
+	} else {
+		answer_begin_json(answer, 200, &json);
+		client_write(&json, NULL, client, true);
+		answer_end_json(answer, &json);
+	}
+	ledger_client_close(&client);
+}
+
+/* Grants and accounts, and with them who may be stopped, come with a later version. */
+void route_client_later(
+	struct service *service, const struct request *request, struct answer *answer)
+{
+	(void)service;
+	(void)request;
+	answer_error(answer, 501, "Suspending clients is not in this version.");
+}

@@ -1,0 +1,154 @@
+"""The ledger: who hands over, how much, and with which quirks; by the API and by the command."""
+import json
+
+import pytest
+
+from conftest import TEXT, wait_until
+
+
+@pytest.fixture
+def fragile(make_relay, upstream):
+    return make_relay(upstream.port, profile="fragile")
+
+
+def look(relay, condition=lambda client: True, address="127.0.0.1"):
+    """The client's entry once it fits: what was noted is written within a second."""
+    def found():
+        status, body = relay.request("GET", f"/v1/clients/{address}")
+        assert status in (200, 404), body
+        client = json.loads(body) if status == 200 else None
+        return client if client and condition(client) else None
+    return wait_until(found, what="the client's entry")
+
+
+def test_a_message_is_counted(relay):
+    with relay.client() as client:
+        client.command("EHLO printer-7", 250)
+        identity = client.message(TEXT, "scan@example.com", ("b@example.org", "c@example.org"))
+        client.message(TEXT)
+        client.command("QUIT", 221)
+    entry = look(relay, lambda found: found["messages"] == 2 and found["helo"])
+    assert entry["address"] == "127.0.0.1" and entry["account"] is None
+    assert entry["recipients"] == 3 and entry["bytes"] > 2 * len(TEXT)
+    assert entry["helo"][0]["name"] == "printer-7" and entry["helo"][0]["count"] == 1
+    assert entry["first_seen"] <= entry["last_seen"]
+    assert entry["last_message"]["id"] != identity and entry["last_message"]["from"] == "a@example.com"
+    assert entry["last_message"]["listener"] == "door"
+    assert entry["tls"] is None and entry["auth"] is None and entry["profile"] == "default"
+    assert entry["refusals"] == 0 and entry["last_refusal"] is None and entry["sessions_without_quit"] == 0
+    assert entry["quirks"] == []
+
+
+def test_q12_a_preflight_is_no_error(relay):
+    for end in ("QUIT", None):
+        with relay.client() as client:
+            client.hello()
+            client.command("MAIL FROM:<a@example.com>", 250)
+            client.command("RCPT TO:<b@example.org>", 250)
+            if end:
+                client.command(end, 221)
+    entry = look(relay, lambda found: found["preflights"] == 2)
+    assert entry["messages"] == 0 and entry["refusals"] == 0
+    assert {quirk["quirk"]: quirk["count"] for quirk in entry["quirks"]} == {"Q-12": 2, "Q-67": 1}
+
+
+def test_q18_devices_behind_one_address_are_told_apart(relay):
+    for name in ("scanner", "ups", "scanner"):
+        with relay.client() as client:
+            client.command(f"EHLO {name}", 250)
+            client.message(TEXT)
+            client.command("QUIT", 221)
+    entry = look(relay, lambda found: found["messages"] == 3 and sum(helo["count"] for helo in found["helo"]) == 3)
+    assert {helo["name"]: helo["count"] for helo in entry["helo"]} == {"scanner": 2, "ups": 1}
+
+
+def test_q67_no_quit_is_silent_and_counted(fragile):
+    with fragile.client() as client:
+        client.hello()
+        client.message(TEXT)
+    entry = look(fragile, lambda found: found["sessions_without_quit"] == 1)
+    (quirk,) = [quirk for quirk in entry["quirks"] if quirk["quirk"] == "Q-67"]
+    assert quirk["count"] == 1 and quirk["done"] and quirk["name"] == "no QUIT"
+    assert fragile.metric('sluice_quirks_total{quirk="Q-67"}') == 1
+    fragile.wait_empty()
+
+
+def test_refusals_are_counted_with_the_last_reason(relay):
+    with relay.client() as client:
+        client.hello()
+        client.command("NONSENSE \x1b[31m", 500)
+        client.command("MAIL FROM:<a@b", 501)
+        client.command("QUIT", 221)
+    entry = look(relay, lambda found: found["refusals"] == 2)
+    assert entry["last_refusal"]["reason"].startswith("501 ")
+    assert "501 " in relay.command("client", "show", "127.0.0.1")
+
+
+def test_a_timed_out_device_is_told_of(make_relay, upstream):
+    relay = make_relay(upstream.port, profile="fragile", listen="command_timeout = 1s")
+    with relay.client() as client:
+        client.hello()
+        assert client.is_closed()
+    entry = look(relay, lambda found: found["refusals"] == 1)
+    assert entry["last_refusal"]["reason"].startswith("closed without a reply")
+    assert "Q-67" not in [quirk["quirk"] for quirk in entry["quirks"]], "it was we who left"
+
+
+def test_the_ledger_outlives_stop_and_kill(make_relay, upstream):
+    relay = make_relay(upstream.port)
+    with relay.client() as client:
+        client.hello()
+        client.message(TEXT)
+    assert relay.stop() == 0, "what was noted a moment ago is written before the end"
+    relay.start()
+    assert look(relay)["messages"] == 1
+    with relay.client() as client:
+        client.hello()
+        client.message(TEXT)
+    look(relay, lambda found: found["messages"] == 2)
+    relay.kill()
+    relay.start()
+    assert look(relay)["messages"] == 2
+
+
+def test_listing_is_paged_and_chosen_by_quirk(make_relay, upstream):
+    relay = make_relay(upstream.port)
+    for last in (1, 2, 3):
+        with relay.client(source=f"127.0.0.{last}") as client:
+            client.hello()
+            client.message(TEXT)
+            if last != 2:
+                client.command("QUIT", 221)
+    look(relay, lambda found: found["messages"] == 1, "127.0.0.3")
+    look(relay, lambda found: found["quirks"], "127.0.0.2")
+    everyone = relay.api("/v1/clients")
+    assert [client["address"] for client in everyone["clients"]] == ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
+    assert everyone["next"] is None
+    page = relay.api("/v1/clients?limit=2")
+    assert len(page["clients"]) == 2
+    rest = relay.api(f"/v1/clients?limit=2&after={page['next']}")
+    assert [client["address"] for client in rest["clients"]] == ["127.0.0.3"] and rest["next"] is None
+    (odd,) = relay.api("/v1/clients?quirk=Q-67")["clients"]
+    assert odd["address"] == "127.0.0.2" and odd["quirks"][0]["name"] == "no QUIT"
+    assert relay.api("/v1/clients?quirk=Q-33")["clients"] == []
+    for wrong in ("limit=0", "limit=x", "quirk=33", "quirk=Q-29", "quirk=Q-999", "nonsense=1"):
+        relay.api(f"/v1/clients?{wrong}", status=400)
+    assert "no client" in relay.api("/v1/clients/10.9.9.9", status=404)["error"]
+    listing = relay.command("client", "list")
+    assert listing.count("\n") == 4 and "127.0.0.2" in listing
+    assert "127.0.0.3" not in relay.command("client", "list", "--quirk", "Q-67")
+    relay.command("client", "list", "--quirk", "Q-33", code=1)
+
+
+def test_the_command_reads_like_a_report(relay):
+    with relay.client() as client:
+        client.command("EHLO copier-1", 250)
+        client.message(TEXT)
+    look(relay, lambda found: found["sessions_without_quit"] == 1)
+    report = relay.command("client", "show", "127.0.0.1")
+    assert "127.0.0.1" in report and "no QUIT (once" in report and "copier-1 (once" in report and "Sluice does:" in report
+    assert json.loads(relay.command("client", "show", "127.0.0.1", "--json")) == relay.api("/v1/clients/127.0.0.1")
+    relay.command("client", "show", "10.9.9.9", code=1)
+    relay.command("client", "show", code=64)
+    for word in ("suspend", "resume"):
+        assert "not in this version" in relay.command("client", word, "127.0.0.1", code=64)
