@@ -9,8 +9,8 @@ size_t comment_size(const char *at, const char *end)
 	for (const char *c = at; c < end; c++) {
 		if (*c == '\\' && c + 1 < end)
 			c++;
-		else if (*c == '(')
-			depth++;
+		else if (*c == '(' && ++depth > COMMENT_DEPTH_MAX)
+			return 0;
 		else if (*c == ')' && --depth == 0)
 			return (size_t)(c - at) + 1;
 	}
@@ -19,6 +19,8 @@ size_t comment_size(const char *at, const char *end)
 
 size_t quoted_size(const char *at, const char *end)
 {
+	if (end - at > COMMENT_BYTES_MAX)
+		end = at + COMMENT_BYTES_MAX;
 	for (const char *c = at + 1; c < end; c++) {
 		if (*c == '\\' && c + 1 < end)
 			c++;
@@ -38,5 +40,25 @@ const char *comment_skip(const char *at, const char *end)
 			break;
 		at += size;
 	}
+	return at;
+}
+
+size_t comment_token_size(const char *at, const char *end)
+{
+	size_t size = 1;
+
+	if (*at == '"')
+		size = quoted_size(at, end);
+	else if (*at == '(')
+		size = comment_size(at, end);
+	else if (*at == '\\' && end - at > 1)
+		size = 2;
+	return size > 0 ? size : 1;
+}
+
+const char *comment_find(const char *at, const char *end, char wanted)
+{
+	while (at < end && *at != wanted)
+		at += comment_token_size(at, end);
 	return at;
 }

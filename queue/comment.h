@@ -1,7 +1,8 @@
 /*
  * comment.h: blanks, folding and comments between the tokens of a structured field. RFC 5322 3.2.2.
  *
- * Threads: any. Limits: a comment that does not end within COMMENT_BYTES_MAX is none, and is left standing.
+ * Threads: any. Limits: a comment or quoted string that does not end within COMMENT_BYTES_MAX is none, nor is one nested
+ * deeper than COMMENT_DEPTH_MAX.
  */
 #ifndef SLUICE_QUEUE_COMMENT_H
 #define SLUICE_QUEUE_COMMENT_H
@@ -9,7 +10,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define COMMENT_BYTES_MAX 2048 /* so that a field full of "(" costs no square of it */
+#define COMMENT_BYTES_MAX \
+	2048 /* both, so that a field full of "(" or quotes costs no square of it */
+#define COMMENT_DEPTH_MAX 16
 
 static inline bool is_blank(char c)
 {
@@ -24,5 +27,11 @@ size_t quoted_size(const char *at, const char *end);
 
 /* Where the next token begins. */
 const char *comment_skip(const char *at, const char *end);
+
+/* The size of the quoted string, comment or quoted pair that begins at `at`; 1: another byte. */
+size_t comment_token_size(const char *at, const char *end);
+
+/* The first `wanted` outside quotes and comments, or the end. */
+const char *comment_find(const char *at, const char *end, char wanted);
 
 #endif

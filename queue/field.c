@@ -59,19 +59,3 @@ size_t field_name_size(const void *line, size_t size)
 		colon++;
 	return colon < size && bytes[colon] == ':' ? name : 0;
 }
-
-int field_repair(enum field_kind kind, const void *value, size_t size,
-	const struct field_terms *terms, uint64_t now_unix_ms, struct quirk_set *found,
-	bool *address_eightbit, struct bytes *out)
-{
-	(void)kind, (void)value, (void)size, (void)terms, (void)now_unix_ms, (void)found;
-	(void)address_eightbit, (void)out;
-	return 0;
-}
-
-int field_fold(
-	enum field_kind kind, size_t name_size, const void *value, size_t size, struct bytes *out)
-{
-	(void)kind, (void)name_size, (void)value, (void)size, (void)out;
-	return 0;
-}

@@ -51,13 +51,17 @@ struct field_terms {
 /*
  * What a value needs to be well-formed: the quirks that are found go into `found`, and when there is a better value it is
  * appended to `out` and 1 is returned; 0: leave it as it is.
- *   UNSTRUCTURED  raw 8-bit → encoded-words (Q-75)
+ *   UNSTRUCTURED  raw 8-bit → encoded-words (Q-75); an encoded-word that is there stays, one with raw 8-bit in it is put right
  *   ADDRESSES     display names raw 8-bit → encoded-words in phrases (Q-75); addresses without a domain → one (Q-39's domain)
- *   FROM          as ADDRESSES (Q-74); without any address in it → 1 with an empty value: it cannot be used, and the caller
+ *   FROM          as ADDRESSES, names in quotes where they must be (Q-74); without an address that can be used → 1 with an empty value: it cannot be used, and the caller
  *                 writes one from the reverse-path and keeps this one, repaired as UNSTRUCTURED, under another name
  *   MESSAGE_ID    without "<>", with blanks, 8-bit or more than one → 1 with an empty value: it cannot be used (Q-72)
  *   DATE          cannot be parsed, or before 2001 or after `now` plus a week → 1 with an empty value (Q-73)
- *   CONTENT_*     raw 8-bit parameters → RFC 2231; `charset=` that is empty → left out (Q-88)
+ *   CONTENT_*     raw 8-bit parameters → RFC 2231 (Q-75); `charset=` that is empty → left out (Q-88)
+ *   BCC           as ADDRESSES
+ *   DKIM          nothing
+ *   the rest      raw 8-bit in comments → encoded-words, elsewhere "?", since nothing can carry it (Q-75)
+ * What is written needs no field_fold, where the field's name has at most 98 bytes.
  * NULs in a value are taken out (Q-71). An address whose addr-spec is 8-bit stays, and *address_eightbit is set.
  */
 int field_repair(enum field_kind kind, const void *value, size_t size,

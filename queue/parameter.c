@@ -8,26 +8,6 @@
 
 #define SECTIONS_MAX 64 /* of one value: RFC 2231 3 */
 
-/* The next ";" outside quotes and comments; where one of these does not end, it begins none. */
-static const char *find_semicolon(const char *at, const char *end)
-{
-	bool has_open_quote = false, has_open_comment = false;
-	size_t size;
-
-	while (at < end && *at != ';') {
-		size = 1;
-		if (*at == '"' && !has_open_quote) {
-			size = quoted_size(at, end);
-			has_open_quote = size == 0;
-		} else if (*at == '(' && !has_open_comment) {
-			size = comment_size(at, end);
-			has_open_comment = size == 0;
-		}
-		at += size > 0 ? size : 1;
-	}
-	return at;
-}
-
 static size_t trimmed(const char *at, const char *end)
 {
 	while (end > at && is_blank(end[-1]))
@@ -37,7 +17,7 @@ static size_t trimmed(const char *at, const char *end)
 
 const char *parameter_first(const char *text, const char *end)
 {
-	return find_semicolon(text, end);
+	return comment_find(text, end, ';');
 }
 
 bool parameter_next(const char *at, const char *end, struct parameter *out)
@@ -48,7 +28,7 @@ bool parameter_next(const char *at, const char *end, struct parameter *out)
 		return false;
 	*out = (struct parameter){.at = at};
 	at = comment_skip(at + 1, end);
-	out->end = find_semicolon(at, end);
+	out->end = comment_find(at, end, ';');
 	equals = memchr(at, '=', (size_t)(out->end - at));
 	out->name = at;
 	out->name_size = trimmed(at, equals != NULL ? equals : out->end);
