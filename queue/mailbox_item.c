@@ -7,6 +7,7 @@
 #include "queue/encoded_word.h"
 
 #define LITERAL_MAX 128
+#define ADDRESS_MAX 800 /* with its comments; a longer one would be broken by a fold */
 
 static bool is_eightbit(char c)
 {
@@ -146,7 +147,8 @@ static bool read_address(struct span span, struct mailbox_item *item)
 			break;
 		read_token(&reading, item);
 	}
-	if (reading.is_wrong || (reading.marks == 0 && reading.words == 0))
+	if (span.end - span.at > ADDRESS_MAX || reading.is_wrong ||
+		(reading.marks == 0 && reading.words == 0))
 		return false;
 	item->wants_mark = reading.marks == 0;
 	if (reading.marks > 0 && reading.words > 0)
