@@ -1,54 +1,263 @@
 #include "queue/inspection.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-#include <xxhash.h>
+#include "queue/id.h"
+#include "queue/inspection_parts.h"
 
-struct inspection {
-	XXH3_state_t *hash;
-	uint64_t size_bytes;
-	bool has_eightbit;
+#define DATE_OLDEST_UNIX_S INT64_C(978307200) /* 2001-01-01 */
+#define DATE_AHEAD_S       INT64_C(604800)
+#define DATE_SIZE          80
+
+bool inspection_add(struct inspection *inspection, enum plan_act act, enum plan_when when,
+	uint64_t at, uint64_t size, const void *text, size_t text_size)
+{
+	struct plan *plan = &inspection->result.plan;
+
+	if (inspection->is_over || (size == 0 && text_size == 0))
+		return true;
+	if (plan->encoded_bound + text_size + 40 > inspection->plan_room) {
+		inspection->is_over = true;
+		return true;
+	}
+	return plan_add(plan, act, when, at, size, text, text_size);
+}
+
+bool inspection_insert(
+	struct inspection *inspection, enum plan_when when, uint64_t at, const char *text)
+{
+	return inspection_add(inspection, PLAN_REPLACE, when, at, 0, text, strlen(text));
+}
+
+static bool begin_part(void *owner, const struct mime_part *part)
+{
+	struct inspection *inspection = owner;
+
+	if (part->depth >= inspection->notes_room) {
+		unsigned room = inspection->notes_room > 0 ? inspection->notes_room * 2 : 2;
+		struct note *notes = realloc(inspection->notes, room * sizeof(*notes));
+
+		if (notes == NULL)
+			return false;
+		inspection->notes = notes;
+		inspection->notes_room = room;
+	}
+	inspection->notes[part->depth] = (struct note){0};
+	return true;
+}
+
+static const struct mime_calls calls = {
+	.begin = begin_part,
+	.field = inspection_take_field,
+	.header = inspection_take_header,
+	.text_end = inspection_end_text,
+	.end = inspection_end_part,
 };
 
 struct inspection *inspection_open(const struct inspection_terms *terms)
 {
 	struct inspection *inspection = calloc(1, sizeof(*inspection));
 
-	(void)terms;
 	if (inspection == NULL)
 		return NULL;
+	inspection->terms = *terms;
+	if (inspection->terms.charset == NULL)
+		inspection->terms.charset = "iso-8859-1";
+	inspection->plan_room = PLAN_BYTES_MAX / 2;
+	inspection->rest.is_utf8 = true;
+	inspection->mime = mime_open(&calls, inspection, terms->base);
 	inspection->hash = XXH3_createState();
-	if (inspection->hash == NULL || XXH3_64bits_reset(inspection->hash) != XXH_OK)
+	if (inspection->mime == NULL || inspection->hash == NULL ||
+		XXH3_64bits_reset(inspection->hash) != XXH_OK)
 		inspection_close(&inspection);
 	return inspection;
 }
 
-void inspection_close(struct inspection **inspection)
+void inspection_close(struct inspection **out)
 {
-	if (*inspection == NULL)
+	struct inspection *inspection = *out;
+
+	if (inspection == NULL)
 		return;
-	XXH3_freeState((*inspection)->hash);
-	free(*inspection);
-	*inspection = NULL;
+	plan_fini(&inspection->result.plan);
+	bytes_fini(&inspection->value);
+	bytes_fini(&inspection->folded);
+	bytes_fini(&inspection->seven);
+	free(inspection->notes);
+	mime_close(&inspection->mime);
+	XXH3_freeState(inspection->hash);
+	free(inspection);
+	*out = NULL;
 }
 
 bool inspection_take(void *owner, const void *bytes, size_t size)
 {
 	struct inspection *inspection = owner;
 
-	for (size_t i = 0; i < size && !inspection->has_eightbit; i++)
-		inspection->has_eightbit = ((const uint8_t *)bytes)[i] > 127;
 	inspection->size_bytes += size;
-	return XXH3_64bits_update(inspection->hash, bytes, size) == XXH_OK;
+	return XXH3_64bits_update(inspection->hash, bytes, size) == XXH_OK &&
+	       mime_take(inspection->mime, bytes, size);
+}
+
+/* ---- what is missing ---- */
+
+/* RFC 5322 3.3, in UTC; without a locale. */
+static void format_date(uint64_t unix_ms, char *out)
+{
+	static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+	static const char months[][4] = {
+		"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+	time_t at = (time_t)(unix_ms / 1000);
+	struct tm tm;
+
+	gmtime_r(&at, &tm);
+	snprintf(out, DATE_SIZE, "%s, %d %s %d %02d:%02d:%02d +0000", days[tm.tm_wday], tm.tm_mday,
+		months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+}
+
+static bool has_eightbit_path(const char *path)
+{
+	return mime_has_eightbit(path, strlen(path));
+}
+
+/* The reverse-path, with a domain; else our postmaster. */
+static bool format_from(struct inspection *inspection, struct bytes *out)
+{
+	const struct inspection_source *source = inspection->source;
+	const char *path = source->reverse_path != NULL ? source->reverse_path : "";
+	bool eightbit = has_eightbit_path(path);
+
+	if (*path == '\0' || (eightbit && !inspection->terms.smtputf8))
+		return bytes_printf(out, "From: <postmaster@%s>\r\n", source->hostname);
+	if (eightbit)
+		inspection->result.header_eightbit = inspection->header_stays_eightbit =
+			inspection->result.header_address_eightbit = true;
+	if (strchr(path, '@') != NULL)
+		return bytes_printf(out, "From: <%s>\r\n", path);
+	return bytes_printf(out, "From: <%s@%s>\r\n", path,
+		source->domain != NULL && *source->domain != '\0' ? source->domain
+								  : source->hostname);
+}
+
+static bool format_missing(struct inspection *inspection, unsigned missing, struct bytes *out)
+{
+	const struct inspection_source *source = inspection->source;
+	char date[DATE_SIZE], id[ID_TEXT_SIZE];
+
+	format_date(source->now_unix_ms, date);
+	if ((missing & SINGLE_DATE) != 0 && !bytes_printf(out, "Date: %s\r\n", date))
+		return false;
+	if ((missing & SINGLE_FROM) != 0 && !format_from(inspection, out))
+		return false;
+	return (missing & SINGLE_MESSAGE_ID) == 0 ||
+	       bytes_printf(
+		       out, "Message-ID: <%s@%s>\r\n", id_format(source->id, id), source->hostname);
+}
+
+/*
+ * Fields go before all that is there: before all edits at that place too. Their number in order is what plan_sort looks
+ * at.
+ */
+static bool add_first(struct inspection *inspection, uint64_t at, const struct bytes *text)
+{
+	struct plan *plan = &inspection->result.plan;
+
+	if (!plan_add(plan, PLAN_REPLACE, PLAN_ALWAYS, at, 0, text->data, text->size))
+		return false;
+	for (size_t i = 0; i + 1 < plan->count; i++)
+		plan->edits[i].order++;
+	plan->edits[plan->count - 1].order = 0;
+	return true;
+}
+
+static bool add_missing(struct inspection *inspection, uint64_t at)
+{
+	unsigned missing = ~inspection->seen & (SINGLE_DATE | SINGLE_FROM | SINGLE_MESSAGE_ID);
+	struct quirk_set *quirks = &inspection->result.quirks;
+
+	if (missing == 0 || !repairs(inspection, REPAIR_MISSING))
+		return true;
+	if ((missing & SINGLE_DATE) != 0)
+		quirk_set_add(quirks, QUIRK_DATE);
+	if ((missing & SINGLE_FROM) != 0)
+		quirk_set_add(quirks, QUIRK_FROM);
+	if ((missing & SINGLE_MESSAGE_ID) != 0)
+		quirk_set_add(quirks, QUIRK_NO_MESSAGE_ID);
+	bytes_clear(&inspection->value);
+	return format_missing(inspection, missing, &inspection->value) &&
+	       add_first(inspection, at, &inspection->value);
+}
+
+/* A date that cannot be true. */
+static bool check_date(struct inspection *inspection)
+{
+	int64_t now_s = (int64_t)(inspection->source->now_unix_ms / 1000);
+
+	if ((inspection->seen & SINGLE_DATE) == 0 || !repairs(inspection, REPAIR_CONTENT) ||
+		(inspection->date_unix_s >= DATE_OLDEST_UNIX_S &&
+			inspection->date_unix_s <= now_s + DATE_AHEAD_S))
+		return true;
+	inspection->seen &= ~(unsigned)SINGLE_DATE;
+	quirk_set_add(&inspection->result.quirks, QUIRK_DATE);
+	return inspection_insert(inspection, PLAN_ALWAYS, inspection->date_at, INSPECTION_PREFIX);
+}
+
+/* ---- the end ---- */
+
+/* Its bytes stay: but for NULs, which no signature survives either. */
+static bool leave_signed(struct inspection *inspection)
+{
+	struct plan *plan = &inspection->result.plan;
+
+	plan_fini(plan);
+	inspection->is_over = false;
+	inspection->result.quirks = (struct quirk_set){{0, 0}};
+	inspection->plan_room = PLAN_BYTES_MAX;
+	if (!inspection->has_nul || !repairs(inspection, REPAIR_CONTENT))
+		return true;
+	quirk_set_add(&inspection->result.quirks, QUIRK_NUL);
+	return inspection_add(inspection, PLAN_STRIP, PLAN_ALWAYS, inspection->terms.base,
+		inspection->size_bytes, NULL, 0);
+}
+
+static bool end_plan(struct inspection *inspection)
+{
+	uint64_t base = inspection->terms.base;
+	uint64_t mbox = mime_mbox_size(inspection->mime);
+
+	inspection->plan_room = PLAN_BYTES_MAX;
+	if (inspection->result.is_signed)
+		return leave_signed(inspection);
+	if (!check_date(inspection))
+		return false;
+	if (mbox > 0 && repairs(inspection, REPAIR_CONTENT)) {
+		quirk_set_add(&inspection->result.quirks, QUIRK_MBOX_FROM);
+		if (!inspection_add(inspection, PLAN_REPLACE, PLAN_ALWAYS, base, mbox, NULL, 0))
+			return false;
+		base += mbox;
+	}
+	return add_missing(inspection, base);
 }
 
 bool inspection_end(struct inspection *inspection, const struct inspection_source *source,
 	struct inspection_result *out)
 {
-	(void)source;
-	*out = (struct inspection_result){.sevenbit_possible = !inspection->has_eightbit,
-		.is_empty = inspection->size_bytes == 0,
-		.content_hash = XXH3_64bits_digest(inspection->hash)};
+	struct inspection_result *result = &inspection->result;
+
+	*out = (struct inspection_result){0};
+	inspection->source = source;
+	if (!mime_end(inspection->mime) || !end_plan(inspection))
+		return false;
+	plan_sort(&result->plan);
+	result->sevenbit_possible = !inspection->header_stays_eightbit &&
+				    !inspection->parts_stay_eightbit &&
+				    !(result->is_signed && inspection->has_eightbit);
+	result->is_empty = inspection->size_bytes == 0;
+	result->content_hash = XXH3_64bits_digest(inspection->hash);
+	*out = *result;
+	result->plan = (struct plan){0};
 	return true;
 }

@@ -40,6 +40,8 @@ struct inspection_terms {
 	unsigned repairs; /* enum inspection_repair */
 	bool smtputf8; /* MAIL said SMTPUTF8: raw UTF-8 in header fields is well-formed (RFC 6532) */
 	const char *
+		domain; /* what an address without one gets; NULL: it is left. Lives as charset does */
+	const char *
 		charset; /* what 8-bit text that is not UTF-8 is taken for; lives as long as the inspection */
 };
 
@@ -47,7 +49,7 @@ struct inspection_terms {
 struct inspection_source {
 	const char *reverse_path; /* "" is the null one */
 	const char *hostname; /* ours: for Message-ID, and From where there is no reverse-path */
-	const char *domain; /* what an address without one gets */
+	const char *domain; /* the same: for From */
 	uint64_t id;
 	uint64_t now_unix_ms;
 };

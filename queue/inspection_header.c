@@ -1,0 +1,436 @@
+#include <string.h>
+
+#include "core/ascii.h"
+#include "queue/inspection_parts.h"
+
+#define PREFIX_SIZE (sizeof(INSPECTION_PREFIX) - 1)
+
+static bool has_name(const struct mime_field *field, const char *name)
+{
+	return ascii_equals(field->name, field->name_size, name);
+}
+
+/* ---- values ---- */
+
+/* The value as it is to stand, of `kind`, for those who may have 8-bit (or not): in `out`; false in *changed: as it is. */
+static bool make_value(struct inspection *inspection, const struct mime_field *field,
+	enum field_kind kind, bool is_whole, bool sevenbit, size_t name_size, struct bytes *out,
+	bool *changed)
+{
+	struct field_terms terms = {
+		.charset = inspection->terms.charset,
+		.domain = is_whole && repairs(inspection, REPAIR_CONTENT) ? inspection->terms.domain
+									  : NULL,
+		.smtputf8 = inspection->terms.smtputf8 && !sevenbit,
+	};
+	struct quirk_set unasked = {{0, 0}};
+	bool content = repairs(inspection, REPAIR_CONTENT), address_eightbit = false;
+	const void *value = field->value;
+	size_t size = (size_t)field->value_size;
+	int rc = 0;
+
+	bytes_clear(out);
+	if (content || sevenbit)
+		rc = field_repair(kind, value, size, &terms, 0,
+			content && !sevenbit ? &inspection->result.quirks : &unasked,
+			&address_eightbit, out);
+	if (rc < 0)
+		return false;
+	if (address_eightbit && is_whole)
+		inspection->result.header_address_eightbit = true;
+	*changed = rc > 0;
+	if (*changed) {
+		value = out->data;
+		size = out->size;
+	}
+	if (!repairs(inspection, REPAIR_LINES) ||
+		(!field->has_long_line && !*changed && name_size == field->name_size))
+		return true;
+	bytes_clear(&inspection->folded);
+	rc = field_fold(kind, name_size, value, size, &inspection->folded);
+	if (rc <= 0)
+		return rc == 0;
+	quirk_set_add(&inspection->result.quirks, QUIRK_LONG_HEADER);
+	*changed = true;
+	bytes_clear(out);
+	return bytes_append(out, inspection->folded.data, inspection->folded.size);
+}
+
+static bool replace_value(struct inspection *inspection, enum plan_when when,
+	const struct mime_field *field, const struct bytes *value)
+{
+	return inspection_add(inspection, PLAN_REPLACE, when, field->value_at, field->value_size,
+		value->data, value->size);
+}
+
+static bool has_address(enum field_kind kind)
+{
+	return kind == FIELD_ADDRESSES || kind == FIELD_FROM;
+}
+
+/* The 8-bit field for those who may not have it. What cannot be encoded becomes text under another name. */
+static bool make_sevenbit(struct inspection *inspection, const struct mime_field *field,
+	enum field_kind kind, bool is_whole, size_t name_size, bool *made)
+{
+	struct bytes *seven = &inspection->seven;
+	bool changed;
+
+	*made = true;
+	if (!make_value(inspection, field, kind, is_whole, true, name_size, seven, &changed))
+		return false;
+	if (changed && !mime_has_eightbit(seven->data, seven->size))
+		return replace_value(inspection, PLAN_SEVENBIT, field, seven);
+	if (!has_address(kind)) {
+		if (!make_value(inspection, field, FIELD_UNSTRUCTURED, is_whole, true,
+			    name_size + PREFIX_SIZE, seven, &changed))
+			return false;
+		if (changed && !mime_has_eightbit(seven->data, seven->size))
+			return inspection_insert(
+				       inspection, PLAN_SEVENBIT, field->at, INSPECTION_PREFIX) &&
+			       replace_value(inspection, PLAN_SEVENBIT, field, seven);
+	}
+	*(is_whole ? &inspection->header_stays_eightbit : &inspection->parts_stay_eightbit) = true;
+	*made = false;
+	return true;
+}
+
+static bool repair_value(struct inspection *inspection, const struct mime_field *field,
+	enum field_kind kind, bool is_whole, size_t name_size)
+{
+	struct bytes *value = &inspection->value;
+	bool changed, eightbit, made;
+
+	if (!make_value(inspection, field, kind, is_whole, false, name_size, value, &changed))
+		return false;
+	inspection->value_changed = changed;
+	eightbit = changed ? mime_has_eightbit(value->data, value->size) : field->has_eightbit;
+	if (!eightbit)
+		return !changed || replace_value(inspection, PLAN_ALWAYS, field, value);
+	inspection->result.header_eightbit = true;
+	if (!make_sevenbit(inspection, field, kind, is_whole, name_size, &made))
+		return false;
+	return !changed ||
+	       replace_value(inspection, made ? PLAN_EIGHTBIT : PLAN_ALWAYS, field, value);
+}
+
+/* Too long to be looked at: its lines are folded, and that drops its NULs. */
+static bool take_cut_field(
+	struct inspection *inspection, const struct mime_field *field, bool is_whole)
+{
+	bool folds = field->has_long_line && repairs(inspection, REPAIR_LINES);
+
+	if (field->has_eightbit) {
+		inspection->result.header_eightbit = true;
+		*(is_whole ? &inspection->header_stays_eightbit
+			   : &inspection->parts_stay_eightbit) = true;
+	}
+	if (folds)
+		quirk_set_add(&inspection->result.quirks, QUIRK_LONG_HEADER);
+	if (folds)
+		return inspection_add(
+			inspection, PLAN_FOLD, PLAN_ALWAYS, field->at, field->size, NULL, 0);
+	if (!field->has_nul || !repairs(inspection, REPAIR_CONTENT))
+		return true;
+	quirk_set_add(&inspection->result.quirks, QUIRK_NUL);
+	return inspection_add(inspection, PLAN_STRIP, PLAN_ALWAYS, field->at, field->size, NULL, 0);
+}
+
+/* Another field of that name counts, or none: this one stays to be read. */
+static bool rename_field(
+	struct inspection *inspection, const struct mime_field *field, bool is_whole)
+{
+	if (!inspection_insert(inspection, PLAN_ALWAYS, field->at, INSPECTION_PREFIX))
+		return false;
+	return field->is_cut ? take_cut_field(inspection, field, is_whole)
+			     : repair_value(inspection, field, FIELD_UNSTRUCTURED, is_whole,
+				       field->name_size + PREFIX_SIZE);
+}
+
+/* ---- fields that say what the part is ---- */
+
+/* Quotes and comments are closed, so that a parameter can be added. */
+static bool is_closed(const char *value, size_t size)
+{
+	bool in_quotes = false;
+	unsigned comments = 0;
+
+	for (size_t i = 0; i < size; i++) {
+		if (value[i] == '\\' && (in_quotes || comments > 0))
+			i++;
+		else if (value[i] == '"' && comments == 0)
+			in_quotes = !in_quotes;
+		else if (value[i] == '(' && !in_quotes)
+			comments++;
+		else if (value[i] == ')' && !in_quotes && comments > 0)
+			comments--;
+	}
+	return !in_quotes && comments == 0;
+}
+
+static void note_type(struct inspection *inspection, struct note *note,
+	const struct mime_part *part, const struct mime_field *field)
+{
+	bool changed = inspection->value_changed;
+	const char *value = changed ? (char *)inspection->value.data : field->value;
+	size_t size = changed ? inspection->value.size : (size_t)field->value_size;
+
+	note->has_type = true;
+	note->type_at = field->at;
+	note->type_end = field->value_at + field->value_size;
+	note->type_is_closed = part->is_type_clear && is_closed(value, size);
+	while (size > 0 && (uint8_t)value[size - 1] <= ' ')
+		size--;
+	note->type_wants_value = size > 0 && value[size - 1] == ';';
+}
+
+static void note_encoding(struct note *note, const struct mime_field *field)
+{
+	note->has_encoding = true;
+	note->encoding_at = field->value_at;
+	note->encoding_size = field->value_size;
+	note->encoding_is_damaged = field->has_eightbit || field->has_nul || field->has_long_line;
+	note->encoding_is_long = field->has_long_line;
+}
+
+/* Content-Type, Content-Transfer-Encoding, MIME-Version. */
+static bool take_mime_field(struct inspection *inspection, const struct mime_part *part,
+	const struct mime_field *field, enum field_kind kind)
+{
+	struct note *note = &inspection->notes[part->depth];
+	bool *has = kind == FIELD_CONTENT_TYPE       ? &note->has_type
+		    : kind == FIELD_CONTENT_ENCODING ? &note->has_encoding
+						     : &note->has_version;
+
+	if (field->is_cut || *has) {
+		if (!repairs(inspection, REPAIR_CONTENT))
+			return field->is_cut ? take_cut_field(inspection, field, part->depth == 0)
+					     : repair_value(inspection, field, FIELD_TOKENS,
+						       part->depth == 0, field->name_size);
+		quirk_set_add(&inspection->result.quirks, QUIRK_BROKEN_MIME);
+		return rename_field(inspection, field, part->depth == 0);
+	}
+	*has = true;
+	if (kind == FIELD_CONTENT_ENCODING) {
+		note_encoding(note, field);
+		return true;
+	}
+	if (!repair_value(inspection, field, kind == FIELD_CONTENT_TYPE ? kind : FIELD_TOKENS,
+		    part->depth == 0, field->name_size))
+		return false;
+	if (kind == FIELD_CONTENT_TYPE)
+		note_type(inspection, note, part, field);
+	return true;
+}
+
+/* ---- fields of the whole ---- */
+
+static enum single single_of(const struct mime_field *field, enum field_kind kind)
+{
+	switch (kind) {
+	case FIELD_FROM:
+		return SINGLE_FROM;
+	case FIELD_DATE:
+		return SINGLE_DATE;
+	case FIELD_MESSAGE_ID:
+		return SINGLE_MESSAGE_ID;
+	case FIELD_UNSTRUCTURED:
+		return has_name(field, "subject") ? SINGLE_SUBJECT : 0;
+	case FIELD_ADDRESSES:
+		return has_name(field, "sender")     ? SINGLE_SENDER
+		       : has_name(field, "reply-to") ? SINGLE_REPLY_TO
+						     : 0;
+	default:
+		return 0;
+	}
+}
+
+static unsigned quirk_of(enum single single)
+{
+	return single == SINGLE_DATE         ? QUIRK_DATE
+	       : single == SINGLE_MESSAGE_ID ? QUIRK_NO_MESSAGE_ID
+					     : QUIRK_FROM;
+}
+
+static void trim(const char **text, size_t *size)
+{
+	while (*size > 0 && (uint8_t) * *text <= ' ') {
+		(*text)++;
+		(*size)--;
+	}
+	while (*size > 0 && (uint8_t)(*text)[*size - 1] <= ' ')
+		(*size)--;
+}
+
+/* Date and Message-ID that are of no use are renamed, and true ones are added in the end. Empty From too. */
+static bool is_usable(
+	struct inspection *inspection, const struct mime_field *field, enum single single)
+{
+	struct field_terms terms = {.charset = inspection->terms.charset};
+	const char *value = field->value;
+	size_t size = (size_t)field->value_size;
+	bool unasked = false;
+
+	if (field->is_cut)
+		return single != SINGLE_DATE && single != SINGLE_MESSAGE_ID;
+	trim(&value, &size);
+	if (single == SINGLE_DATE)
+		return field_date_parse(field->value, (size_t)field->value_size,
+			       &inspection->date_unix_s) == 0 &&
+		       !field->has_eightbit && !field->has_nul;
+	if (single != SINGLE_MESSAGE_ID)
+		return single != SINGLE_FROM || size > 0;
+	bytes_clear(&inspection->value);
+	return field_repair(FIELD_MESSAGE_ID, field->value, (size_t)field->value_size, &terms, 0,
+		       &inspection->result.quirks, &unasked, &inspection->value) == 0 &&
+	       size > 0;
+}
+
+static void note_message_id(struct inspection *inspection, const struct mime_field *field)
+{
+	const char *value = field->value;
+	size_t size = (size_t)field->value_size;
+
+	trim(&value, &size);
+	inspection->result.message_id_at = field->at;
+	inspection->result.message_id_size = field->size;
+	inspection->result.message_id_hash = size > 0 ? XXH3_64bits(value, size) : 0;
+}
+
+/* True in *is_done: nothing is left to be done to it. */
+static bool take_single(struct inspection *inspection, const struct mime_field *field,
+	enum field_kind kind, bool *is_done)
+{
+	enum single single = single_of(field, kind);
+	bool content = repairs(inspection, REPAIR_CONTENT), seen;
+
+	*is_done = false;
+	if (single == 0)
+		return true;
+	seen = (inspection->seen & single) != 0;
+	if (content && (seen || !is_usable(inspection, field, single))) {
+		quirk_set_add(&inspection->result.quirks, quirk_of(single));
+		*is_done = true;
+		return rename_field(inspection, field, true);
+	}
+	if (seen)
+		return true;
+	inspection->seen |= single;
+	if (single == SINGLE_DATE)
+		inspection->date_at = field->at;
+	if (single == SINGLE_MESSAGE_ID && !field->is_cut)
+		note_message_id(inspection, field);
+	return true;
+}
+
+static bool take_whole_field(struct inspection *inspection, const struct mime_field *field,
+	enum field_kind kind, bool *is_done)
+{
+	const char *value = field->value;
+	size_t size = field->is_cut ? 0 : (size_t)field->value_size;
+
+	*is_done = false;
+	if (field->indent > 0 && repairs(inspection, REPAIR_CONTENT)) {
+		quirk_set_add(&inspection->result.quirks, QUIRK_MBOX_FROM);
+		if (!inspection_add(inspection, PLAN_REPLACE, PLAN_ALWAYS,
+			    field->at - field->indent, field->indent, NULL, 0))
+			return false;
+	}
+	if (kind == FIELD_DKIM)
+		inspection->result.is_signed = true;
+	trim(&value, &size);
+	if (kind == FIELD_AUTO_SUBMITTED && !ascii_equals(value, size, "no"))
+		inspection->result.is_auto_submitted = true;
+	if (kind == FIELD_BCC && repairs(inspection, REPAIR_CONTENT)) {
+		quirk_set_add(&inspection->result.quirks, QUIRK_BCC);
+		*is_done = true;
+		return inspection_add(
+			inspection, PLAN_REPLACE, PLAN_ALWAYS, field->at, field->size, NULL, 0);
+	}
+	return take_single(inspection, field, kind, is_done);
+}
+
+/* What repair means by kind: a part's date or address is not ours to change. */
+static enum field_kind kind_to_repair(enum field_kind kind)
+{
+	switch (kind) {
+	case FIELD_DATE:
+	case FIELD_MESSAGE_ID:
+	case FIELD_AUTO_SUBMITTED:
+	case FIELD_DKIM:
+		return FIELD_TOKENS;
+	case FIELD_BCC:
+		return FIELD_ADDRESSES;
+	default:
+		return kind;
+	}
+}
+
+static bool needs_look(struct inspection *inspection, const struct mime_part *part,
+	const struct mime_field *field, enum field_kind kind)
+{
+	return field->has_eightbit || field->has_nul || field->has_long_line ||
+	       (part->depth == 0 && repairs(inspection, REPAIR_CONTENT) && has_address(kind));
+}
+
+static bool look_at_field(
+	struct inspection *inspection, const struct mime_part *part, const struct mime_field *field)
+{
+	enum field_kind kind = field_kind(field->name, field->name_size);
+	bool is_whole = part->depth == 0, is_done = false;
+
+	if (is_whole && !take_whole_field(inspection, field, kind, &is_done))
+		return false;
+	if (is_done)
+		return true;
+	if (kind == FIELD_CONTENT_TYPE || kind == FIELD_CONTENT_ENCODING ||
+		kind == FIELD_MIME_VERSION)
+		return take_mime_field(inspection, part, field, kind);
+	if (field->is_cut)
+		return take_cut_field(inspection, field, is_whole);
+	if (!needs_look(inspection, part, field, kind))
+		return true;
+	return repair_value(inspection, field, kind_to_repair(kind), is_whole, field->name_size);
+}
+
+/* Behind what the plan has room for: seen in inspection_take_header. */
+static void pass_field(struct inspection *inspection, const struct mime_field *field)
+{
+	enum field_kind kind = field_kind(field->name, field->name_size);
+
+	inspection->seen |= single_of(field, kind);
+	inspection->result.is_signed |= kind == FIELD_DKIM;
+	inspection->over_has_long |= field->has_long_line || field->has_nul;
+	if (!field->has_eightbit)
+		return;
+	inspection->result.header_eightbit = true;
+	inspection->header_stays_eightbit = true;
+}
+
+bool inspection_take_field(
+	void *owner, const struct mime_part *part, const struct mime_field *field)
+{
+	struct inspection *inspection = owner;
+	size_t edits = inspection->result.plan.count;
+
+	inspection->has_nul |= field->has_nul;
+	inspection->has_eightbit |= field->has_eightbit;
+	if (part->depth > 0) {
+		inspection->rest.eightbit_bytes += field->has_eightbit;
+		inspection->rest.has_nul |= field->has_nul;
+		inspection->rest.has_long_line |= field->has_long_line;
+		return inspection->is_over || inspection->result.is_signed ||
+		       look_at_field(inspection, part, field);
+	}
+	if (inspection->is_over) {
+		pass_field(inspection, field);
+		return true;
+	}
+	if (!look_at_field(inspection, part, field))
+		return false;
+	if (inspection->is_over) {
+		plan_keep(&inspection->result.plan, edits);
+		inspection->over_at = field->at;
+		pass_field(inspection, field);
+	}
+	return true;
+}

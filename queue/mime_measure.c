@@ -1,0 +1,97 @@
+#include "queue/mime_measure.h"
+
+#include <string.h>
+
+#include "queue/mime.h"
+
+#define LINE_ROOM (MIME_LINE_BYTES + 2) /* with CRLF */
+
+bool mime_has_eightbit(const void *bytes, size_t size)
+{
+	const char *at = bytes;
+	uint64_t seen = 0, word;
+
+	for (; size >= sizeof(word); at += sizeof(word), size -= sizeof(word)) {
+		memcpy(&word, at, sizeof(word));
+		seen |= word;
+	}
+	for (; size > 0; at++, size--)
+		seen |= (uint8_t)*at;
+	return (seen & UINT64_C(0x8080808080808080)) != 0;
+}
+
+/*
+ * The last line end within the room of one line shows that all lines up to it are short: so only some bytes of each 1,000
+ * are looked at.
+ */
+static void measure_lines(struct mime_measure *measure, const char *at, size_t size)
+{
+	while (size > 0) {
+		bool is_long = measure->line_bytes >= LINE_ROOM;
+		size_t room = is_long ? size : LINE_ROOM - measure->line_bytes;
+		size_t window = room < size ? room : size;
+		const char *lf = is_long ? memchr(at, '\n', window) : memrchr(at, '\n', window);
+
+		if (lf != NULL) {
+			measure->line_bytes = 0;
+			size -= (size_t)(lf + 1 - at);
+			at = lf + 1;
+			continue;
+		}
+		if (!is_long)
+			measure->line_bytes += window;
+		if (measure->line_bytes >= LINE_ROOM)
+			measure->has_long_line = true;
+		at += window;
+		size -= window;
+	}
+}
+
+/* What must follow a first byte: RFC 3629 4. */
+static bool begin_utf8(struct mime_measure *measure, uint8_t byte)
+{
+	measure->utf8_low = byte == 0xe0 ? 0xa0 : byte == 0xf0 ? 0x90 : 0x80;
+	measure->utf8_high = byte == 0xed ? 0x9f : byte == 0xf4 ? 0x8f : 0xbf;
+	if (byte >= 0xc2 && byte <= 0xdf)
+		measure->utf8_more = 1;
+	else if (byte >= 0xe0 && byte <= 0xef)
+		measure->utf8_more = 2;
+	else if (byte >= 0xf0 && byte <= 0xf4)
+		measure->utf8_more = 3;
+	return measure->utf8_more > 0;
+}
+
+static void measure_eightbit(struct mime_measure *measure, const char *bytes, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		measure->eightbit_bytes += (uint8_t)bytes[i] >> 7;
+	for (size_t i = 0; i < size && !measure->is_not_utf8; i++) {
+		uint8_t byte = (uint8_t)bytes[i];
+
+		if (measure->utf8_more == 0) {
+			measure->is_not_utf8 = byte > 127 && !begin_utf8(measure, byte);
+			continue;
+		}
+		measure->is_not_utf8 = byte < measure->utf8_low || byte > measure->utf8_high;
+		measure->utf8_low = 0x80;
+		measure->utf8_high = 0xbf;
+		measure->utf8_more--;
+	}
+}
+
+void mime_measure_take(struct mime_measure *measure, const char *bytes, size_t size)
+{
+	measure_lines(measure, bytes, size);
+	if (measure->utf8_more > 0 || mime_has_eightbit(bytes, size))
+		measure_eightbit(measure, bytes, size);
+	if (!measure->has_nul)
+		measure->has_nul = memchr(bytes, '\0', size) != NULL;
+}
+
+void mime_measure_end(struct mime_measure *measure)
+{
+	if (measure->line_bytes > MIME_LINE_BYTES)
+		measure->has_long_line = true;
+	if (measure->utf8_more > 0)
+		measure->is_not_utf8 = true;
+}
