@@ -405,14 +405,13 @@ static bool take_delimiter(struct mime *mime, const struct line *line, int level
 	struct mime_part *part;
 	bool has_part;
 
-	/* a header that ends here opens an empty text */
+	mime->parts[level].has_parts = true;
 	if (!end_content(mime, line->at, true))
 		return false;
 	while ((int)mime->levels - 1 > level)
 		if (!end_part(mime))
 			return false;
 	part = innermost(mime);
-	part->has_parts = true;
 	if (is_last) {
 		part->is_closed = true;
 		mime->delimiters--;
