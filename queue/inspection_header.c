@@ -36,7 +36,7 @@ static bool make_value(struct inspection *inspection, const struct mime_field *f
 			&address_eightbit, out);
 	if (rc < 0)
 		return false;
-	if (address_eightbit && is_whole)
+	if (address_eightbit && is_whole && inspection->terms.smtputf8)
 		inspection->result.header_address_eightbit = true;
 	*changed = rc > 0;
 	if (*changed) {

@@ -46,6 +46,7 @@ bool data_begin(struct session *session)
 	struct inspection_terms terms = {.base = field_size,
 		.repairs = session->policy->repairs,
 		.smtputf8 = transaction->smtputf8,
+		.domain = session->domain,
 		.charset = session->charset};
 
 	handoff_init(&transaction->handoff, shared->intake, id, read_result, session);
