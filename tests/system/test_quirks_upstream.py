@@ -64,6 +64,79 @@ def test_signed_eight_bit_text_bounces_at_a_seven_bit_upstream(make_relay):
         assert len(server.messages) == 2
 
 
+MIXED = """From: a@example.com\r
+To: b@example.org\r
+Date: Sun, 22 Nov 2026 10:00:00 +0000\r
+Message-ID: <1@example.com>\r
+Subject: mixed\r
+MIME-Version: 1.0\r
+Content-Type: multipart/mixed; boundary=b\r
+\r
+--b\r
+Content-Type: text/plain; charset=utf-8\r
+Content-Transfer-Encoding: 8bit\r
+\r
+Grüße = .\r
+.ein Punkt \r
+--b\r
+Content-Type: application/octet-stream\r
+Content-Transfer-Encoding: binary\r
+\r
+ÿþ\r
+--b--\r
+""".encode()
+LATIN = b"Subject: gr\xfc\xdfe\r\n\r\ngr\xfc\xdfe\r\n"
+
+
+def leaves(text):
+    parsed = email.message_from_bytes(text, policy=email.policy.default)
+    return parsed, [part for part in parsed.walk() if not part.is_multipart()]
+
+
+def test_eight_bit_text_is_converted_by_part_for_a_seven_bit_upstream(make_relay):
+    with obedient("PIPELINING") as server:
+        relay = make_relay(server.port)
+        with relay.client() as client:
+            client.hello()
+            client.message(MIXED)
+        ((sender, _, text),) = taken(server, 1)
+    assert "BODY=" not in sender and text.isascii()
+    _, (plain, binary) = leaves(text)
+    assert plain["Content-Transfer-Encoding"] == "quoted-printable"
+    assert plain.get_payload(decode=True) == "Grüße = .\r\n.ein Punkt ".encode()
+    assert binary["Content-Transfer-Encoding"] == "base64"
+    assert binary.get_payload(decode=True).rstrip(b"\r\n") == "ÿþ".encode()
+
+
+def test_eight_bit_text_stays_as_it_is_where_upstream_takes_it(make_relay):
+    with obedient("PIPELINING", "8BITMIME") as server:
+        relay = make_relay(server.port)
+        with relay.client() as client:
+            client.hello()
+            client.message(MIXED)
+        ((sender, _, text),) = taken(server, 1)
+    assert sender.endswith(" BODY=8BITMIME") and text.endswith(MIXED)
+
+
+@pytest.mark.parametrize("offers", [["PIPELINING"], ["PIPELINING", "8BITMIME"]], ids=["seven", "eight"])
+def test_q70_q75_eight_bit_without_mime_says_what_it_is(make_relay, offers):
+    with obedient(*offers) as server:
+        relay = make_relay(server.port, profile="fragile")
+        relay.command("host", "pause", f"127.0.0.1:{server.port}")
+        with relay.client() as client:
+            client.hello()
+            client.message(LATIN)
+        (message,) = relay.messages()
+        assert {"Q-70", "Q-75"} <= set(message["quirks"])
+        _, received = relay.request("GET", f"/v1/queue/messages/{message['id']}/content?as=received")
+        assert received.endswith(LATIN)
+        relay.command("host", "resume", f"127.0.0.1:{server.port}")
+        ((sender, _, text),) = taken(server, 1)
+    assert text.isascii() == ("8BITMIME" not in offers) and sender.endswith(" BODY=8BITMIME") == ("8BITMIME" in offers)
+    parsed, (plain,) = leaves(text)
+    assert parsed["Subject"] == "grüße" and plain.get_content().rstrip() == "grüße"
+
+
 # ---- SMTPUTF8: RFC 6531, 6533 ----
 
 JOE, JOE_ASCII = "jö@example.org", "j\\x{F6}@example.org"
