@@ -95,14 +95,17 @@ static void note(struct session *session, enum quirk quirk, const struct command
 static void be_lenient(
 	struct session *session, const struct verb *verb, const struct command *command)
 {
+	enum quirk quirk;
+
 	if (verb->quirk != 0)
 		note(session, verb->quirk, command);
 	if (verb->lenient_argument == ARGUMENT_NONE && command->argument_size > 0)
 		note(session, QUIRK_EXTRA_ARGUMENTS, command);
 	if ((verb->begins_in & 1u << session->state) == 0)
 		return;
-	note(session, session->state == SESSION_NEW ? QUIRK_NO_HELO : QUIRK_SECOND_MAIL, command);
-	session_reset(session);
+	quirk = session->state == SESSION_NEW ? QUIRK_NO_HELO : QUIRK_SECOND_MAIL;
+	session_reset(session); /* with what was noted of the message before */
+	note(session, quirk, command);
 	session_move(session, SESSION_READY);
 }
 
