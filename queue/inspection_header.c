@@ -43,7 +43,7 @@ static bool make_value(struct inspection *inspection, const struct mime_field *f
 		value = out->data;
 		size = out->size;
 	}
-	if (!repairs(inspection, REPAIR_LINES) ||
+	if (!repairs(inspection, REPAIR_LINES) || size == 0 ||
 		(!field->has_long_line && !*changed && name_size == field->name_size))
 		return true;
 	bytes_clear(&inspection->folded);
@@ -261,6 +261,23 @@ static void trim(const char **text, size_t *size)
 		(*size)--;
 }
 
+/* Something is left of it when it is repaired. */
+static bool has_mailbox(struct inspection *inspection, const struct mime_field *field,
+	const struct field_terms *terms)
+{
+	struct quirk_set unasked = {{0, 0}};
+	const struct bytes *value = &inspection->value;
+	bool eightbit = false;
+
+	if (field_repair(FIELD_FROM, field->value, (size_t)field->value_size, terms, 0, &unasked,
+		    &eightbit, &inspection->value) <= 0)
+		return true;
+	for (size_t i = 0; i < value->size; i++)
+		if (value->data[i] > ' ')
+			return true;
+	return false;
+}
+
 /* Date and Message-ID that are of no use are renamed, and true ones are added in the end. Empty From too. */
 static bool is_usable(
 	struct inspection *inspection, const struct mime_field *field, enum single single)
@@ -277,9 +294,11 @@ static bool is_usable(
 		return field_date_parse(field->value, (size_t)field->value_size,
 			       &inspection->date_unix_s) == 0 &&
 		       !field->has_eightbit && !field->has_nul;
-	if (single != SINGLE_MESSAGE_ID)
-		return single != SINGLE_FROM || size > 0;
+	if (single != SINGLE_MESSAGE_ID && single != SINGLE_FROM)
+		return true;
 	bytes_clear(&inspection->value);
+	if (single == SINGLE_FROM)
+		return size > 0 && has_mailbox(inspection, field, &terms);
 	return field_repair(FIELD_MESSAGE_ID, field->value, (size_t)field->value_size, &terms, 0,
 		       &inspection->result.quirks, &unasked, &inspection->value) == 0 &&
 	       size > 0;
