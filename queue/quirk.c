@@ -29,7 +29,7 @@ static const struct quirk_row table[QUIRK_COUNT] = {
 	[QUIRK_EHLO_502] = {"says HELO only after 502", QUIRK_AT_CONNECTION, QUIRK_BY_PROFILE,
 		"A client profile refuses EHLO with 502, so that the client says HELO.",
 		"Set the device to HELO, if it lets you choose."},
-	[QUIRK_IDLE_NOOP] = {"keeps an idle connection open", QUIRK_AT_CONNECTION, QUIRK_MET,
+	[QUIRK_IDLE_NOOP] = {"keeps an idle connection open", QUIRK_AT_CONNECTION, QUIRK_HANDLED,
 		"NOOP and RSET cost nothing, and an idle connection stays open for ten minutes.",
 		"Let the program close the connection when it has nothing to send."},
 	[QUIRK_MANY_CONNECTIONS] = {"opens many connections at once", QUIRK_AT_CONNECTION,
@@ -93,7 +93,7 @@ static const struct quirk_row table[QUIRK_COUNT] = {
 		"Set the program to SMTP instead of LMTP."},
 	[QUIRK_STARTTLS_UNASKED] = {"STARTTLS without an offer", QUIRK_AT_GREETING, QUIRK_LATER,
 		"STARTTLS is answered 502.", "Switch STARTTLS off in the device."},
-	[QUIRK_IGNORES_REPLIES] = {"does not look at replies", QUIRK_AT_GREETING, QUIRK_MET,
+	[QUIRK_IGNORES_REPLIES] = {"does not look at replies", QUIRK_AT_GREETING, QUIRK_HANDLED,
 		"All that it sends is taken in order, whether it reads the replies or not.",
 		"Let the script read each reply, or it cannot know whether its message was taken."},
 	/* MAIL, RCPT, order */

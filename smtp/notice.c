@@ -108,8 +108,17 @@ static void note_refusal(struct session *session, const char *why, size_t size)
 	ledger_put_text(client->refusal, sizeof(client->refusal), why, size);
 }
 
+/* Right behind a message, nothing but lines that are no commands, and this is not the first: they were meant as text. */
+static bool is_lost_text(const struct session *session, const char *line)
+{
+	return session->policy->lenient && session->accepted > 0 && session->bad_commands > 0 &&
+	       session->commands == session->bad_commands + 1 && strncmp(line, "500 ", 4) == 0;
+}
+
 void notice_reply(struct session *session, const char *line)
 {
+	if (is_lost_text(session, line))
+		session_quirk(session, QUIRK_NO_STUFFING, NULL, 0);
 	if (line[0] == '4' || line[0] == '5')
 		note_refusal(session, line, strcspn(line, "\r\n"));
 }

@@ -16,7 +16,7 @@ struct session;
 void notice_begin(struct session *session);
 /* Its transaction's message was accepted. */
 void notice_message(struct session *session);
-/* A reply that is about to be sent: 4xx and 5xx are refusals. */
+/* A reply that is about to be sent: 4xx and 5xx are refusals, and several 500 behind a message are lost text. */
 void notice_reply(struct session *session, const char *line);
 /* What session_trouble does; closing without a word is a refusal too, but for a stop of the daemon. */
 void notice_trouble(struct session *session, enum trouble trouble);
