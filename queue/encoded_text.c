@@ -105,12 +105,18 @@ static void put_other(struct fold *fold, char other, const char *at, size_t size
 
 #define ENCODED_WORD_AROUND 32 /* "(=?iso-8859-1?Q?" and some =XX */
 
+#define COMMENT_ENCODED_MAX 2048 /* of a longer one the encoded form might be no comment any more */
+
 static void put_comment(
 	struct fold *fold, const struct field_terms *terms, const char *at, size_t size)
 {
 	const char *text = at + 1;
 	size_t text_size = size - 2;
 
+	if (size > COMMENT_ENCODED_MAX) {
+		put_other(fold, '?', at, size);
+		return;
+	}
 	/* it cannot be folded behind "(", or a blank would be added */
 	if (fold->blank_size > 0 && fold->has_word &&
 		fold->column + text_size + ENCODED_WORD_AROUND > FOLD_WISH)

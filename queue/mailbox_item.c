@@ -7,7 +7,7 @@
 #include "queue/encoded_word.h"
 
 #define LITERAL_MAX 128
-#define ADDRESS_MAX 800 /* with its comments; a longer one would be broken by a fold */
+#define ADDRESS_MAX 800 /* bytes without a blank; more would be broken by a fold */
 
 static bool is_eightbit(char c)
 {
@@ -130,6 +130,19 @@ static void skip_route(struct reading *reading)
 	reading->at = colon + (colon < reading->end);
 }
 
+static bool is_breakable(struct span span)
+{
+	const char *begin = span.at;
+
+	for (const char *at = span.at; at < span.end; at++) {
+		if (is_blank(*at))
+			begin = at;
+		if (at - begin > ADDRESS_MAX)
+			return true;
+	}
+	return false;
+}
+
 /* False: it is none. Sets what is missing of it. */
 static bool read_address(struct span span, struct mailbox_item *item)
 {
@@ -147,8 +160,7 @@ static bool read_address(struct span span, struct mailbox_item *item)
 			break;
 		read_token(&reading, item);
 	}
-	if (span.end - span.at > ADDRESS_MAX || reading.is_wrong ||
-		(reading.marks == 0 && reading.words == 0))
+	if (is_breakable(span) || reading.is_wrong || (reading.marks == 0 && reading.words == 0))
 		return false;
 	item->wants_mark = reading.marks == 0;
 	if (reading.marks > 0 && reading.words > 0)
@@ -219,10 +231,12 @@ static void classify_angle(struct mailbox_item *item, struct span angle)
 		item->address_eightbit = false;
 }
 
+/* `name`: what stands in front of the ":". */
 static bool begins_group(
-	const struct mailbox_list *list, const char *at, struct span angle, bool has_mark)
+	const struct mailbox_list *list, struct span name, struct span angle, bool has_mark)
 {
-	return !list->in_group && angle.at == NULL && !has_mark && list->last_semicolon > at;
+	return !list->in_group && angle.at == NULL && !has_mark &&
+	       list->last_semicolon > name.end && !span_is_empty(name);
 }
 
 /* Sets all.end and the separator; returns the last "<…>". */
@@ -237,7 +251,8 @@ static struct span find_end(struct mailbox_list *list, struct mailbox_item *item
 		size = *at == '<'   ? angle_size(at, list->end)
 		       : *at == '[' ? literal_size(at, list->end)
 				    : comment_token_size(at, list->end);
-		if (*at == ':' && begins_group(list, at, angle, has_mark))
+		if (*at == ':' &&
+			begins_group(list, (struct span){item->all.at, at}, angle, has_mark))
 			break;
 		if (*at == '<' && size > 1)
 			angle = (struct span){at, at + size};

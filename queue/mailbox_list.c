@@ -86,11 +86,11 @@ static bool has_raw_text(const struct judge *judge, const struct mailbox_item *i
 	       comments_need(judge->terms, item->tail);
 }
 
-/* What only From must be. */
-static bool is_odd(const struct judge *judge, const struct mailbox_item *item)
+/* What RFC 5322 has no syntax for. From must not be so; other lists may, as long as nothing in them is written anew. */
+static bool is_odd(const struct mailbox_item *item)
 {
-	return judge->kind == FIELD_FROM && (item->is_odd || !mailbox_name_is_right(item->name) ||
-						    (item->separator == ';' && !item->in_group));
+	return item->is_odd || item->kind == MAILBOX_WRONG || !mailbox_name_is_right(item->name) ||
+	       (item->separator == ';' && !item->in_group);
 }
 
 /* Whether the item may stay as it is. */
@@ -116,7 +116,7 @@ static bool judge_item(
 	}
 	if (item->kind == MAILBOX_NAME || item->kind == MAILBOX_WRONG)
 		judge->is_unusable = true;
-	return is_right && !is_odd(judge, item);
+	return is_right && !(judge->kind == FIELD_FROM && is_odd(item));
 }
 
 static const struct mailbox_item nothing;
@@ -202,7 +202,8 @@ static void put_name(struct fold *fold, const struct field_terms *terms, struct 
 		return;
 	}
 	size = span_size(name);
-	if (is_right && memchr(name.at, '"', size) == NULL && memchr(name.at, '(', size) == NULL) {
+	if (is_right && memchr(name.at, '"', size) == NULL && memchr(name.at, '(', size) == NULL &&
+		memchr(name.at, '.', size) == NULL) {
 		encoded_word_text(fold, terms, true, name.at, size);
 		return;
 	}
@@ -273,12 +274,10 @@ static void put_item(struct fold *fold, const struct judge *judge, const struct 
 		put_mailbox(fold, judge, item, name_at, with_domain);
 		break;
 	case MAILBOX_NAME:
+	case MAILBOX_WRONG:
 		put_name(fold, judge->terms, item->core);
 		if (!item->in_group)
 			fold_word(fold, ":;", 2);
-		break;
-	case MAILBOX_WRONG:
-		encoded_word_text(fold, judge->terms, true, item->core.at, span_size(item->core));
 		break;
 	}
 }
@@ -304,7 +303,7 @@ static void write_list(struct judge *judge, const char *text, size_t size, struc
 		next = item.separator != '\0' ? mailbox_item_read(&list, item.all.end) : nothing;
 		if (is_part_of_next(judge, &item, &next)) {
 			name_at = name_at != NULL ? name_at : item.core.at;
-		} else if (name_at == NULL && judge_item(judge, &item, &next)) {
+		} else if (name_at == NULL && !is_odd(&item) && judge_item(judge, &item, &next)) {
 			fold_piece(fold, item.all.at, (size_t)(item.all.end - item.all.at));
 		} else {
 			fold_blank(fold, " ", 1);
@@ -315,6 +314,8 @@ static void write_list(struct judge *judge, const char *text, size_t size, struc
 		if (item.separator == '\0')
 			break;
 	}
+	if (list.in_group)
+		fold_word(fold, ";", 1);
 }
 
 int mailbox_list_repair(enum field_kind kind, const char *text, size_t size,

@@ -2,8 +2,8 @@
  * mailbox_list.h: address lists of header fields as clients write them. RFC 5322 3.4, 4.4; RFC 6854.
  *
  * A list is read item by item: a display name, an address with "<>" or without, comments; in groups or not. Who reads is
- * tolerant; what is well-formed is never written anew, and of a list with one wrong item the right ones stay byte for byte
- * but for folding.
+ * tolerant; what is well-formed is never written anew, and of a list with one wrong item the well-formed ones stay byte for
+ * byte but for folding. Where an item is written anew, all are well-formed behind it: what is not understood becomes a name.
  *
  *   Müller, Hans <h@x>    a name without an address is the first part of the next one's: one encoded display name
  *   Smith, John <j@x>     in From too; elsewhere Smith may be an address without a domain, and such a one stays
