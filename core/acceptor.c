@@ -149,6 +149,20 @@ static bool give_to_workers(void *giver, struct accepted *accepted)
 
 /* ---- accepting ---- */
 
+/* So many wait that no other can: the reserve is better spent on it than kept, unless it is its own crowd that waits. */
+static bool enter_reserve(struct thread *thread, struct accepted *accepted)
+{
+	struct admission *admission = thread->acceptor->options.admission;
+
+	if (admission_enter_reserve(admission, accepted->listener, &accepted->peer,
+		    &accepted->ticket) != ADMISSION_IN)
+		return false;
+	if (give_to_workers(thread, accepted))
+		return true;
+	admission_leave(admission, &accepted->ticket);
+	return false;
+}
+
 /*
  * Over a limit: refused where that is allowed, else parked. A fragile client meets the limit in total only when another
  * thread took the last place since this one looked.
@@ -156,6 +170,9 @@ static bool give_to_workers(void *giver, struct accepted *accepted)
 static void turn_away(struct gate *gate, struct accepted *accepted, enum admission_answer answer)
 {
 	if (gate->socket->leaves_in_backlog && parking_add(gate->thread->parking, accepted, false))
+		return;
+	if (answer == ADMISSION_RESERVED && gate->socket->leaves_in_backlog &&
+		enter_reserve(gate->thread, accepted))
 		return;
 	log_refused(gate->socket, &accepted->peer,
 		answer == ADMISSION_ADDRESS_FULL ? "too many connections from this address"

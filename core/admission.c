@@ -1,5 +1,6 @@
 #include "core/admission.h"
 
+#include <limits.h>
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
@@ -157,9 +158,9 @@ static size_t find_word(const struct admission *admission, uint64_t hash)
 	return free_word;
 }
 
-/* `reserved`: only if it has no connection yet. */
+/* `most`: in the reserve, so many of its connections stand in the way. */
 static enum admission_answer enter_address(
-	struct admission *admission, uint64_t hash, unsigned limit, bool reserved, uint32_t *slot)
+	struct admission *admission, uint64_t hash, unsigned limit, unsigned most, uint32_t *slot)
 {
 	const uint64_t tag = hash & ~COUNT_MASK;
 
@@ -175,7 +176,7 @@ static enum admission_answer enter_address(
 			continue; /* somebody else's since it was found */
 		if (count >= limit || count == COUNT_MASK)
 			return ADMISSION_ADDRESS_FULL;
-		if (reserved && count > 0)
+		if (count >= most)
 			return ADMISSION_RESERVED;
 		if (atomic_compare_exchange_strong_explicit(&admission->words[at], &word,
 			    tag | (count + 1), memory_order_relaxed, memory_order_relaxed)) {
@@ -256,8 +257,9 @@ bool admission_take_ask(struct admission *admission)
 	return atomic_exchange_explicit(&admission->room_is_asked, false, memory_order_relaxed);
 }
 
-enum admission_answer admission_enter(struct admission *admission, unsigned listener,
-	const struct address *peer, struct admission_ticket *ticket)
+/* `share`: how many connections of one address may be in the reserve. */
+static enum admission_answer enter(struct admission *admission, unsigned listener,
+	const struct address *peer, unsigned share, struct admission_ticket *ticket)
 {
 	struct listener *of = &admission->listeners[listener];
 	enum admission_answer answer;
@@ -270,10 +272,11 @@ enum admission_answer admission_enter(struct admission *admission, unsigned list
 		return ADMISSION_FULL;
 	}
 	/* Without memory for the hash there is none for a session either. */
-	answer = hash_peer(admission, listener, peer, &hash)
-			 ? enter_address(admission, hash, load(&of->address_limit),
-				   is_in_reserve(admission, of, 0), &ticket->slot)
-			 : ADMISSION_FULL;
+	answer =
+		hash_peer(admission, listener, peer, &hash)
+			? enter_address(admission, hash, load(&of->address_limit),
+				  is_in_reserve(admission, of, 0) ? share : UINT_MAX, &ticket->slot)
+			: ADMISSION_FULL;
 	ticket->listener = listener;
 	if (answer == ADMISSION_IN) {
 		metric_add(METRIC_CONNECTIONS, 1);
@@ -282,6 +285,22 @@ enum admission_answer admission_enter(struct admission *admission, unsigned list
 	leave_count(&of->count);
 	leave_count(&admission->count);
 	return answer;
+}
+
+enum admission_answer admission_enter(struct admission *admission, unsigned listener,
+	const struct address *peer, struct admission_ticket *ticket)
+{
+	return enter(admission, listener, peer, 1, ticket);
+}
+
+enum admission_answer admission_enter_reserve(struct admission *admission, unsigned listener,
+	const struct address *peer, struct admission_ticket *ticket)
+{
+	unsigned limit = load(&admission->listeners[listener].limit);
+
+	if (limit > admission->limit)
+		limit = admission->limit;
+	return enter(admission, listener, peer, limit / 10, ticket);
 }
 
 void admission_leave(struct admission *admission, const struct admission_ticket *ticket)

@@ -65,6 +65,12 @@ bool admission_take_ask(struct admission *admission);
 
 enum admission_answer admission_enter(struct admission *admission, unsigned listener,
 	const struct address *peer, struct admission_ticket *ticket);
+/*
+ * The same for one that got ADMISSION_RESERVED and has nowhere to wait: into the reserve, unless its address holds a tenth of the
+ * listener's places already.
+ */
+enum admission_answer admission_enter_reserve(struct admission *admission, unsigned listener,
+	const struct address *peer, struct admission_ticket *ticket);
 void admission_leave(struct admission *admission, const struct admission_ticket *ticket);
 
 unsigned admission_count(const struct admission *admission);

@@ -30,7 +30,7 @@ def test_the_replies_to_one_packet_leave_in_one(relay):
             client.sock.sendall(data)
             return client.sock.recv(65536)
         for _ in range(50):
-            assert ask(b"EHLO client.example\r\n").count(b"\r\n") == 6
+            assert ask(b"EHLO client.example\r\n").count(b"\r\n") == 8
             answer = ask(TRANSACTION)
             assert [line[:3] for line in answer.splitlines()] == [b"250", b"250", b"354"]
             assert ask(b"x\r\n.\r\n").startswith(b"250 2.0.0 ")

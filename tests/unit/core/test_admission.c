@@ -90,7 +90,7 @@ static void last_tenth_is_for_addresses_without_a_connection(void **state)
 	const struct admission_limits limits[] = {
 		{.total = 20, .address = 20, .reserves = true}, {.total = 100, .address = 100}};
 	struct admission *admission = admission_open(100, limits, 2);
-	struct address bulk = host("192.0.2.1");
+	struct address bulk = host("192.0.2.1"), peer;
 	struct admission_ticket tickets[100], refused;
 	unsigned count = 0;
 
@@ -112,6 +112,14 @@ static void last_tenth_is_for_addresses_without_a_connection(void **state)
 		assert_int_equal(admission_enter(admission, 0, &device, &refused),
 			count < 19 ? ADMISSION_RESERVED : ADMISSION_FULL);
 	}
+	/* without a place to wait, one that has few may take of it */
+	admission_leave(admission, &tickets[--count]);
+	assert_int_equal(
+		admission_enter_reserve(admission, 0, &bulk, &refused), ADMISSION_RESERVED);
+	peer = numbered_host(18);
+	assert_int_equal(admission_enter(admission, 0, &peer, &refused), ADMISSION_RESERVED);
+	assert_int_equal(
+		admission_enter_reserve(admission, 0, &peer, &tickets[count++]), ADMISSION_IN);
 	/* a listener without one leaves the tenth of the total to those that have */
 	for (; count < 90; count++)
 		assert_int_equal(

@@ -25,7 +25,8 @@ static void ehlo_offers_what_is_done_and_nothing_else(void **state)
 	client_check(&client, "EHLO client.example\r\n",
 		BANNER "250-relay.example.edu greets 192.0.2.1\r\n"
 		       "250-PIPELINING\r\n250-SIZE 1048576\r\n250-8BITMIME\r\n"
-		       "250-ENHANCEDSTATUSCODES\r\n250 LIMITS RCPTMAX=100\r\n");
+		       "250-ENHANCEDSTATUSCODES\r\n250-CHUNKING\r\n"
+		       "250-SMTPUTF8\r\n250 LIMITS RCPTMAX=100\r\n");
 	client_check(&client, "QUIT\r\n", "221 2.0.0 relay.example.edu closing connection\r\n");
 	assert_true(client_is_closed(&client));
 	client_leave(&client);
