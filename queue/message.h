@@ -11,8 +11,22 @@
 #include "queue/envelope.h"
 #include "queue/text.h"
 
+/*
+ * By what a second copy of a client's message is known (queue/repeats.h), and how the message is stored when its Message-ID is
+ * that of another: the plan and the quirks that take the place of the envelope's. They live with the envelope.
+ */
+struct message_repeat {
+	uint64_t key; /* 0: it is not looked for */
+	uint64_t name; /* 0: it has no Message-ID that could be another's */
+	uint64_t content;
+	const void *renamed_plan;
+	size_t renamed_plan_size;
+	const char *renamed_quirks;
+};
+
 struct message {
 	struct message *next;
+	struct message_repeat repeat;
 	struct envelope *envelope;
 	struct text_piece *pieces; /* not yet in the store; sequences follow those that are */
 };

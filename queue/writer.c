@@ -14,8 +14,9 @@
 
 /* ---- answers ---- */
 
-void writer_answer(struct writer_request *request)
+void writer_answer(struct writer *writer, struct writer_request *request)
 {
+	writer_settle_repeat(writer, request);
 	request->next = NULL;
 	if (request->answer_to == NULL)
 		request->letter.read(&request->letter, NULL);
@@ -26,7 +27,7 @@ void writer_answer(struct writer_request *request)
 void writer_answer_first(struct writer *writer, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		writer_answer(writer->group[i]);
+		writer_answer(writer, writer->group[i]);
 	writer->group_count -= count;
 	/* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers is moved */
 	memmove(writer->group, writer->group + count, writer->group_count * sizeof(*writer->group));
@@ -100,6 +101,11 @@ void writer_take(struct writer *writer)
 		request = LETTER_OF(letter, struct writer_request, letter);
 		if (request->verb == WRITER_DROP) {
 			push_drop(writer, request);
+			continue;
+		}
+		if (request->verb == WRITER_UNHEARD) {
+			repeats_unheard(writer->repeats, request->id, clock_mono_ms(writer->clock));
+			writer_answer(writer, request);
 			continue;
 		}
 		bytes += text_bytes(request);
@@ -236,7 +242,7 @@ void writer_answer_drops(struct writer *writer, int result)
 		struct writer_request *request = pop_drop(writer);
 
 		request->result = result;
-		writer_answer(request);
+		writer_answer(writer, request);
 	}
 }
 
@@ -278,7 +284,7 @@ static size_t step_drop(struct writer *writer)
 	}
 	if (rc < 0)
 		request->result = rc; /* the rest is swept at the next start */
-	writer_answer(request);
+	writer_answer(writer, request);
 	if (rc == -EIO)
 		writer_heal_begin(writer, writer->alone_count, false);
 	return 1;
@@ -380,7 +386,9 @@ struct writer *writer_open(
 	atomic_init(&writer->full, false);
 	atomic_init(&writer->stopping, false);
 	writer->inbox = mailbox_open(capacity);
-	if (writer->inbox == NULL || store_view_open(store, &writer->view) < 0)
+	writer->repeats = repeats_open();
+	if (writer->inbox == NULL || writer->repeats == NULL ||
+		store_view_open(store, &writer->view) < 0)
 		writer_close(&writer);
 	return writer;
 }
@@ -391,6 +399,7 @@ void writer_close(struct writer **writer)
 		return;
 	store_view_close(&(*writer)->view);
 	mailbox_close(&(*writer)->inbox);
+	repeats_close(&(*writer)->repeats);
 	free(*writer);
 	*writer = NULL;
 }

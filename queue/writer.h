@@ -49,6 +49,7 @@ enum writer_verb {
 	WRITER_APPEND, /* pieces of a text that still arrives */
 	WRITER_ADD, /* a message: its last pieces and its envelope. -EDQUOT: it never came whole, and there are enough of those */
 	WRITER_DROP, /* the text of a message that will not come (its client went away); swept in small steps. -EEXIST: the message came after all */
+	WRITER_UNHEARD, /* who sent the message did not hear that it was taken (repeats.h) */
 	WRITER_CHANGE, /* a change of an envelope, and messages that it brings into being */
 	WRITER_LEDGER, /* changes of the clients' ledger; -ENOSPC when no new mail is taken. What a failed commit took is not done again */
 	WRITER_CALL, /* something that must run on the writer's thread, outside a batch. -ECANCELED: the writer is stopping; -EIO: the store is broken */
@@ -75,6 +76,9 @@ struct writer_request {
 	writer_call_fn *call;
 	void *argument;
 	struct writer_request *next; /* writer's: the group */
+	uint64_t
+		first_id; /* ADD: the message that this one is a second copy of, and nothing was stored; 0: none */
+	bool renamed; /* ADD: its Message-ID was another's */
 	uint32_t expected_revision; /* writer's: the one that the change gives */
 	bool wrote; /* writer's: it has changed something in the batch */
 };

@@ -51,6 +51,93 @@ static int apply_append(struct store_batch *batch, struct writer_request *reques
 	return append_pieces(batch, request->id, request->pieces, bytes);
 }
 
+/* ---- second copies (repeats.h) ---- */
+
+/* Still queued for all, or delivered: one that ended otherwise was forgotten. */
+static bool is_on_its_way(struct store_batch *batch, uint64_t id)
+{
+	struct envelope *envelope = NULL;
+	int rc = store_get(batch, id, &envelope);
+	bool good = rc == 0 || rc == -ENOENT;
+
+	for (size_t i = 0; rc == 0 && i < envelope->recipient_count; i++) {
+		enum recipient_state state = envelope->recipients[i].state;
+
+		good &= !recipient_is_final(&envelope->recipients[i]) ||
+			state == RECIPIENT_DELIVERED;
+	}
+	envelope_close(&envelope);
+	return good;
+}
+
+static bool is_second_copy(
+	struct writer *writer, struct store_batch *batch, struct writer_request *request)
+{
+	const struct message_repeat *repeat = &request->message->repeat;
+	uint64_t first;
+
+	if (repeat->key == 0)
+		return false;
+	first = repeats_find(writer->repeats, repeat->key, clock_mono_ms(writer->clock));
+	if (first == 0 || first == request->message->envelope->id || !is_on_its_way(batch, first))
+		return false;
+	request->first_id = first;
+	return true;
+}
+
+/* Once swapped it stays so, though the request may be run again. */
+static void choose_name(struct writer *writer, struct writer_request *request)
+{
+	const struct message_repeat *repeat = &request->message->repeat;
+	struct envelope *envelope = request->message->envelope;
+
+	if (repeat->name == 0 || repeat->renamed_plan == NULL ||
+		!repeats_is_other(writer->repeats, repeat->name, repeat->content))
+		return;
+	envelope->plan = repeat->renamed_plan;
+	envelope->plan_size = repeat->renamed_plan_size;
+	envelope->quirks = repeat->renamed_quirks;
+	request->renamed = true;
+}
+
+static void remember(struct writer *writer, const struct message *message)
+{
+	const struct message_repeat *repeat = &message->repeat;
+
+	if (repeat->key != 0)
+		repeats_put(writer->repeats, message->envelope->id, repeat->key);
+	if (repeat->name != 0)
+		repeats_put_name(writer->repeats, repeat->name, repeat->content);
+}
+
+void writer_settle_repeat(struct writer *writer, const struct writer_request *request)
+{
+	const struct message_repeat *repeat;
+
+	if (request->verb != WRITER_ADD)
+		return;
+	repeat = &request->message->repeat;
+	if (request->result == 0) {
+		if (request->first_id != 0)
+			repeats_heard(writer->repeats, request->first_id);
+		return;
+	}
+	if (repeat->key != 0)
+		repeats_del(writer->repeats, request->message->envelope->id);
+	if (repeat->name != 0)
+		repeats_del_name(writer->repeats, repeat->name, repeat->content);
+}
+
+static bool was_delivered(const struct envelope *envelope)
+{
+	for (size_t i = 0; i < envelope->recipient_count; i++)
+		if (envelope->recipients[i].state != RECIPIENT_DELIVERED)
+			return false;
+	return true;
+}
+
+/* ---- the verbs ---- */
+
 /* The envelope goes first: a taken id is refused by that very write, before there is a trace of the message. */
 static int apply_add(struct writer *writer, struct store_batch *batch,
 	struct writer_request *request, size_t *bytes)
@@ -63,6 +150,10 @@ static int apply_add(struct writer *writer, struct store_batch *batch,
 		request->result = -EDQUOT;
 		return 0;
 	}
+	request->first_id = 0;
+	if (is_second_copy(writer, batch, request))
+		return 0;
+	choose_name(writer, request);
 	rc = store_add(batch, message->envelope);
 	if (rc == -EEXIST) {
 		request->result = rc;
@@ -71,6 +162,7 @@ static int apply_add(struct writer *writer, struct store_batch *batch,
 	if (rc < 0)
 		return rc;
 	request->wrote = true;
+	remember(writer, message);
 	return append_pieces(batch, message->envelope->body_id, message->pieces, bytes);
 }
 
@@ -89,10 +181,13 @@ static int add_messages(struct store_batch *batch, const struct message *message
 	return 0;
 }
 
-static int store_changed(struct store_batch *batch, struct writer_request *request,
-	const struct envelope *before, struct envelope *after, size_t *bytes)
+static int store_changed(struct writer *writer, struct store_batch *batch,
+	struct writer_request *request, const struct envelope *before, struct envelope *after,
+	size_t *bytes)
 {
 	if (envelope_is_done(after)) {
+		if (!was_delivered(after))
+			repeats_del(writer->repeats, after->id);
 		request->expected_revision = REVISION_REMOVED;
 		*bytes += before->size_bytes;
 		return store_remove(batch, before);
@@ -121,7 +216,8 @@ static int ask_change(struct store_batch *batch, struct writer_request *request,
 	return rc != 0;
 }
 
-static int apply_change(struct store_batch *batch, struct writer_request *request, size_t *bytes)
+static int apply_change(struct writer *writer, struct store_batch *batch,
+	struct writer_request *request, size_t *bytes)
 {
 	struct envelope *before = NULL, *after = NULL;
 	int rc = ask_change(batch, request, &before, &after);
@@ -130,7 +226,7 @@ static int apply_change(struct store_batch *batch, struct writer_request *reques
 		request->wrote = true;
 		rc = add_messages(batch, request->message, bytes);
 		if (rc == 0)
-			rc = store_changed(batch, request, before, after, bytes);
+			rc = store_changed(writer, batch, request, before, after, bytes);
 	}
 	envelope_close(&before);
 	envelope_close(&after);
@@ -172,10 +268,11 @@ int writer_apply(struct writer *writer, struct store_batch *batch, struct writer
 	case WRITER_ADD:
 		return apply_add(writer, batch, request, bytes);
 	case WRITER_CHANGE:
-		return apply_change(batch, request, bytes);
+		return apply_change(writer, batch, request, bytes);
 	case WRITER_LEDGER:
 		return apply_ledger(batch, request, bytes);
 	case WRITER_DROP:
+	case WRITER_UNHEARD:
 	case WRITER_CALL:
 		break; /* have their own way */
 	}
@@ -261,6 +358,7 @@ int writer_look_up(struct writer *writer, const struct writer_request *request)
 	case WRITER_LEDGER:
 		return 1; /* it cannot be told; facts may be lost, and are not counted twice */
 	case WRITER_DROP:
+	case WRITER_UNHEARD:
 	case WRITER_CALL:
 		break;
 	}

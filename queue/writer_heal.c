@@ -95,10 +95,10 @@ static bool look_up_group(struct writer *writer, bool *stored)
 }
 
 /* What is known not to be in the store can be refused for good if it is new mail; the rest is said to be unknown. */
-static void refuse(struct writer_request *request, bool unknown)
+static void refuse(struct writer *writer, struct writer_request *request, bool unknown)
 {
 	request->result = !unknown && writer_brings_new_mail(request) ? -ENOSPC : -EIO;
-	writer_answer(request);
+	writer_answer(writer, request);
 }
 
 /*
@@ -122,9 +122,9 @@ static void settle_group(struct writer *writer, const bool *stored)
 			writer->alone_count--;
 		if (stored[i]) {
 			request->result = 0;
-			writer_answer(request);
+			writer_answer(writer, request);
 		} else {
-			refuse(request, false);
+			refuse(writer, request, false);
 		}
 	}
 	writer->group_count = kept;
@@ -147,7 +147,7 @@ static void give_up(struct writer *writer)
 	writer_heal_over(writer);
 	writer_room_look(writer); /* before the answers: who asks then finds it shut */
 	for (size_t i = 0; i < writer->group_count; i++)
-		refuse(writer->group[i], i < unknown_count && writer->group[i]->wrote);
+		refuse(writer, writer->group[i], i < unknown_count && writer->group[i]->wrote);
 	writer->group_count = writer->alone_count = 0;
 }
 
@@ -182,7 +182,7 @@ static size_t take_while_broken(struct writer *writer)
 
 		if (writer_brings_new_mail(request) || request->verb == WRITER_CALL ||
 			request->verb == WRITER_LEDGER) {
-			refuse(request, false);
+			refuse(writer, request, false);
 			answered++;
 		} else {
 			writer->group[kept++] = request;

@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "queue/repeats.h"
 #include "queue/writer.h"
 
 /* What a request costs beside its text, in bytes of the group's bound. */
@@ -68,6 +69,7 @@ struct writer {
 
 	struct writer_heal heal;
 	struct writer_room room;
+	struct repeats *repeats;
 
 	pthread_t thread;
 	bool started;
@@ -80,7 +82,7 @@ struct writer {
 
 /* Answers the `count` first of the group as their results stand. */
 void writer_answer_first(struct writer *writer, size_t count);
-void writer_answer(struct writer_request *request);
+void writer_answer(struct writer *writer, struct writer_request *request);
 /* Pops what waits, as far as the bounds allow. */
 void writer_take(struct writer *writer);
 bool writer_is_stopping(const struct writer *writer);
@@ -100,6 +102,8 @@ int writer_apply(struct writer *writer, struct store_batch *batch, struct writer
 	size_t *bytes);
 /* One step of a drop. 1: the text is gone (or is not to be dropped), 0: more is left; negative: abort. */
 int writer_apply_drop(struct store_batch *batch, struct writer_request *request);
+/* A request is about to be answered: what was remembered of it stays only if it is stored. */
+void writer_settle_repeat(struct writer *writer, const struct writer_request *request);
 /* After a failed commit: 1: stored, 0: absent; negative: it cannot be told now. */
 int writer_look_up(struct writer *writer, const struct writer_request *request);
 

@@ -90,8 +90,11 @@ bool channel_keep(
 static ssize_t send_some(struct channel *channel, const void *from, size_t size)
 {
 	struct iovec part = {.iov_base = (void *)from, .iov_len = size};
+	ssize_t sent = conn_write(&channel->conn, &part, 1);
 
-	return conn_write(&channel->conn, &part, 1);
+	if (sent > 0)
+		channel->sent_bytes += (uint64_t)sent;
+	return sent;
 }
 
 static int send_unsent(struct channel *channel)

@@ -44,6 +44,7 @@ struct channel {
 	struct conn conn;
 	struct bytes kept;
 	struct bytes unsent;
+	uint64_t sent_bytes; /* that the socket has taken */
 	bool readable; /* there may be something to read */
 	bool finishing;
 	bool peer_ended; /* the socket has told that the peer sends no more; it may still have bytes for us */

@@ -25,6 +25,13 @@ void handoff_fini(struct handoff *handoff)
 	text_fini(&handoff->text);
 }
 
+bool handoff_is_copy(const struct handoff *handoff)
+{
+	const struct writer_request *request = &handoff->request;
+
+	return request->verb == WRITER_ADD && request->result == 0 && request->first_id != 0;
+}
+
 /* On the worker's thread, from its inbox. */
 static void read_answer(struct letter *letter, void *context)
 {
@@ -36,7 +43,14 @@ static void read_answer(struct letter *letter, void *context)
 	handoff->under_way = false;
 	if (request->result == 0)
 		free_cargo(handoff);
-	/* -EIO is unknown: an envelope may own the pieces, so only those that cannot have one are swept. */
+	/*
+	 * -EIO is unknown: an envelope may own the pieces, so only those that cannot have one are swept. A second copy of a
+	 * message gets no envelope, and its pieces are nobody's.
+	 */
+	if (handoff_is_copy(handoff)) {
+		handoff->answered(handoff);
+		return;
+	}
 	if (request->result == 0 || request->result == -EIO || request->verb == WRITER_DROP)
 		handoff->leaves_pieces = request->verb == WRITER_APPEND;
 	handoff->answered(handoff);
@@ -75,7 +89,8 @@ bool handoff_is_full(const struct handoff *handoff)
 	return handoff->under_way && handoff->text.held_bytes >= HANDOFF_HELD_BYTES;
 }
 
-bool handoff_add(struct handoff *handoff, struct envelope *envelope)
+bool handoff_add(
+	struct handoff *handoff, struct envelope *envelope, const struct message_repeat *repeat)
 {
 	struct message *message = calloc(1, sizeof(*message));
 
@@ -84,6 +99,8 @@ bool handoff_add(struct handoff *handoff, struct envelope *envelope)
 		return false;
 	}
 	message->envelope = envelope;
+	if (repeat != NULL)
+		message->repeat = *repeat;
 	message->pieces = text_take(&handoff->text, true);
 	handoff->request.message = message;
 	submit(handoff, WRITER_ADD);

@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "queue/intake.h"
+#include "queue/message.h"
 #include "queue/text.h"
 
 #define HANDOFF_APPEND_BYTES ((size_t)2 * 65520)
@@ -49,9 +50,11 @@ bool handoff_take(void *handoff, const void *bytes, size_t size);
 void handoff_advance(struct handoff *handoff);
 bool handoff_is_full(const struct handoff *handoff);
 
-/* Takes the envelope over. False without memory: nothing was submitted, the envelope is closed. */
-bool handoff_add(struct handoff *handoff, struct envelope *envelope)
-	__attribute__((warn_unused_result));
+/* Takes the envelope over; `repeat` is copied, NULL: none. False without memory: nothing was submitted, the envelope is closed. */
+bool handoff_add(struct handoff *handoff, struct envelope *envelope,
+	const struct message_repeat *repeat) __attribute__((warn_unused_result));
+/* Its answer says that it is a second copy of request.first_id, and nothing of it was stored. */
+bool handoff_is_copy(const struct handoff *handoff);
 void handoff_again(struct handoff *handoff);
 /* Frees what the refused request held and what is in memory of the text. */
 void handoff_give_up(struct handoff *handoff);

@@ -61,10 +61,10 @@ bool partial_store(struct session *session)
 		return false;
 	transaction->is_partial = true;
 	session_quirk(session, QUIRK_NO_FINAL_DOT, NULL, 0);
-	envelope = data_envelope(session);
+	envelope = data_envelope(session, NULL);
 	if (envelope != NULL && !hold_all(session, envelope))
 		envelope_close(&envelope);
-	return envelope != NULL && handoff_add(&transaction->handoff, envelope);
+	return envelope != NULL && handoff_add(&transaction->handoff, envelope, NULL);
 }
 
 void partial_log(const struct session *session)

@@ -126,6 +126,7 @@ static void let_go(struct session *session)
 	if (session->is_later)
 		TAILQ_REMOVE(&shared->later, session, later_entry);
 	session->is_later = false;
+	receipt_end(session);
 	channel_fini(&session->channel);
 	bytes_clear(&shared->desk.output);
 	admission_leave(shared->admission, &session->ticket);
@@ -156,7 +157,7 @@ static void close_channel(struct session *session)
 {
 	enum channel_end end = channel_finish(&session->channel, &session->shared->desk);
 
-	if (end == CHANNEL_ENDED)
+	if (end == CHANNEL_ENDED && !receipt_is_awaited(session))
 		let_go(session);
 	else if (end == CHANNEL_HAS_MORE)
 		put_off(session);

@@ -45,6 +45,7 @@
 #include "smtp/device.h"
 #include "smtp/manners.h"
 #include "smtp/policy.h"
+#include "smtp/receipt.h"
 #include "smtp/transaction.h"
 
 enum session_state {
@@ -111,6 +112,7 @@ struct session {
 	struct command_parser parser;
 	struct manners manners;
 	struct transaction *transaction;
+	struct receipt receipt; /* of its last message */
 
 	int64_t end_mono_ms; /* of the session */
 	int64_t waits_since_mono_ms; /* for a command, or for text */

@@ -1,8 +1,11 @@
 #include "smtp/transaction.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "queue/id.h"
+#include "queue/repeats.h"
 #include "queue/schedule.h"
 
 struct transaction *transaction_open(const struct path *reverse_path, bool body_8bitmime)
@@ -113,20 +116,26 @@ static uint32_t find_flags(const struct transaction *transaction)
 	return flags;
 }
 
+/* The plan encoded, kept by the envelope; NULL without memory. */
+static const void *keep_plan(struct envelope *envelope, const struct plan *plan, size_t *size)
+{
+	struct bytes encoded = {0};
+	const void *kept = NULL;
+
+	if (plan_encode(plan, &encoded))
+		kept = envelope_text_sized(envelope, encoded.data, encoded.size);
+	*size = encoded.size;
+	bytes_fini(&encoded);
+	return kept;
+}
+
 /* False without memory. An empty plan is none. */
 static bool set_plan(struct envelope *envelope, const struct plan *plan)
 {
-	struct bytes encoded = {0};
-	bool done = true;
-
 	if (plan->count == 0)
 		return true;
-	if (plan_encode(plan, &encoded))
-		envelope->plan = envelope_text_sized(envelope, encoded.data, encoded.size);
-	done = envelope->plan != NULL;
-	envelope->plan_size = encoded.size;
-	bytes_fini(&encoded);
-	return done;
+	envelope->plan = keep_plan(envelope, plan, &envelope->plan_size);
+	return envelope->plan != NULL;
 }
 
 static bool set_quirks(struct envelope *envelope, const struct quirk_set *quirks)
@@ -166,4 +175,67 @@ struct envelope *transaction_envelope(
 		!set_quirks(envelope, client->quirks))
 		envelope_close(&envelope);
 	return envelope;
+}
+
+/* ---- second copies, and Message-IDs that are another's ---- */
+
+#define MESSAGE_ID "Message-ID"
+
+/* Another edit works on the field already: the two would meet. */
+static bool is_edited(const struct inspection_result *found)
+{
+	uint64_t begin = found->message_id_at, end = begin + found->message_id_size;
+
+	for (size_t i = 0; i < found->plan.count; i++) {
+		const struct plan_edit *edit = &found->plan.edits[i];
+
+		if (edit->at < end && edit->at + edit->size > begin)
+			return true;
+	}
+	return false;
+}
+
+/* The field's name makes way for a whole field and another name. */
+static bool plan_rename(struct inspection_result *found, uint64_t id, const char *hostname)
+{
+	char text[512], id_text[ID_TEXT_SIZE];
+	int size =
+		snprintf(text, sizeof(text), MESSAGE_ID ": <%s@%.255s>\r\nX-Original-" MESSAGE_ID,
+			id_format(id, id_text), hostname);
+
+	if (!plan_add(&found->plan, PLAN_REPLACE, PLAN_ALWAYS, found->message_id_at,
+		    sizeof(MESSAGE_ID) - 1, text, (size_t)size))
+		return false;
+	plan_sort(&found->plan);
+	return true;
+}
+
+static bool prepare_name(struct transaction *transaction, const struct transaction_client *client,
+	const char *hostname, struct envelope *envelope, struct message_repeat *out)
+{
+	struct inspection_result *found = &transaction->findings;
+	struct quirk_set quirks = *client->quirks;
+	char text[QUIRK_TEXT_SIZE];
+
+	if (found->message_id_hash == 0 || found->is_signed ||
+		found->message_id_size <= sizeof(MESSAGE_ID) || is_edited(found))
+		return true;
+	quirk_set_add(&quirks, QUIRK_SAME_MESSAGE_ID);
+	if (!plan_rename(found, transaction->handoff.id, hostname))
+		return true; /* no room in the plan */
+	out->renamed_plan = keep_plan(envelope, &found->plan, &out->renamed_plan_size);
+	out->renamed_quirks = envelope_text(envelope, quirk_set_format(&quirks, text));
+	out->name = repeats_name(client->address, found->message_id_hash);
+	return out->renamed_plan != NULL && out->renamed_quirks != NULL;
+}
+
+bool transaction_repeat(struct transaction *transaction, const struct transaction_client *client,
+	const char *hostname, struct envelope *envelope, struct message_repeat *out)
+{
+	uint64_t content = transaction->findings.content_hash;
+
+	*out = (struct message_repeat){.content = content != 0 ? content : 1};
+	out->key = repeats_key(client->address, transaction->reverse_path,
+		transaction->recipients.data, transaction->recipients.size, content);
+	return prepare_name(transaction, client, hostname, envelope, out);
 }

@@ -68,6 +68,15 @@ struct transaction_client {
 		*quirks; /* all that were noted, of the connection and of the message */
 };
 
+/*
+ * By what a second copy of the message is known, and how it is stored when its Message-ID is another message's (Q-87): "Message-ID"
+ * becomes a new one and "X-Original-Message-ID", in front of the old value. False without memory. The text that it points to
+ * lives as long as the envelope.
+ */
+bool transaction_repeat(struct transaction *transaction, const struct transaction_client *client,
+	const char *hostname, struct envelope *envelope, struct message_repeat *out)
+	__attribute__((warn_unused_result));
+
 /* Of the whole message, after the final dot. NULL without memory. */
 struct envelope *transaction_envelope(
 	struct transaction *transaction, const struct transaction_client *client);

@@ -38,8 +38,11 @@ void mail_again(struct session *session);
 bool data_begin(struct session *session) __attribute__((warn_unused_result));
 /* What is full goes to the writer. */
 void data_advance(struct session *session);
-/* Of the whole text, with all that was noted. NULL without memory. */
-struct envelope *data_envelope(struct session *session);
+/*
+ * Of the whole text, with all that was noted. NULL without memory. `repeat` (NULL: not wanted) is filled for clients that may
+ * send a message twice.
+ */
+struct envelope *data_envelope(struct session *session, struct message_repeat *repeat);
 /* In STORING, nothing under way: the text (or its chunk) is whole, and is judged. */
 void data_end(struct session *session);
 /* Text behind DATA or BDAT: how many bytes were taken, all of them but those behind the final dot or the chunk. */

@@ -94,20 +94,48 @@ static void log_accepted(const struct session *session)
 		session->listener->name, session->state == SESSION_GONE ? " client_gone=yes" : "");
 }
 
+static void reply_accepted(struct session *session, uint64_t id)
+{
+	char text[ID_TEXT_SIZE];
+
+	session_reply(session, "250 2.0.0 Ok: queued as %s", id_format(id, text));
+	receipt_note(session, id);
+	session->commands = 0;
+	session->bad_commands = 0;
+}
+
 static void accept_message(struct session *session)
 {
 	const struct transaction *transaction = session->transaction;
-	char id[ID_TEXT_SIZE];
 
 	log_accepted(session);
 	notice_message(session);
 	metric_add(METRIC_MESSAGES_RECEIVED, 1);
 	metric_add(METRIC_RECIPIENTS_RECEIVED, transaction->recipient_count);
 	metric_add(METRIC_BYTES_RECEIVED, transaction->handoff.text.size_bytes);
-	session_reply(
-		session, "250 2.0.0 Ok: queued as %s", id_format(transaction->handoff.id, id));
-	session->commands = 0;
-	session->bad_commands = 0;
+	if (transaction->handoff.request.renamed)
+		session_quirk(session, QUIRK_SAME_MESSAGE_ID, NULL, 0);
+	reply_accepted(session, transaction->handoff.id);
+}
+
+/* The client had not heard that its message was taken, and said it once more: it is told again. */
+static void accept_copy(struct session *session)
+{
+	uint64_t first_id = session->transaction->handoff.request.first_id;
+	char id[ID_TEXT_SIZE];
+
+	log_event(LOG_NOTICE, "resend_recognised", "id=%s client=%s listener=%s",
+		id_format(first_id, id), session->client, session->listener->name);
+	session_quirk(session, QUIRK_RESEND, NULL, 0);
+	reply_accepted(session, first_id);
+}
+
+static void accept_either(struct session *session)
+{
+	if (handoff_is_copy(&session->transaction->handoff))
+		accept_copy(session);
+	else
+		accept_message(session);
 }
 
 static void refuse_message(struct session *session)
@@ -189,7 +217,7 @@ static void note_text(struct session *session)
 }
 
 /* What is wrong with the text, and all that was with the session before, goes into the envelope. NULL without memory. */
-struct envelope *data_envelope(struct session *session)
+struct envelope *data_envelope(struct session *session, struct message_repeat *repeat)
 {
 	struct transaction *transaction = session->transaction;
 	struct quirk_set quirks = session->quirks;
@@ -204,12 +232,19 @@ struct envelope *data_envelope(struct session *session)
 		.id = transaction->handoff.id,
 		.now_unix_ms = client.now_unix_ms};
 
+	struct envelope *envelope;
+
 	if (!transaction_inspect(transaction, &source))
 		return NULL;
 	note_text(session);
 	session_quirks(session, &transaction->findings.quirks);
 	quirk_set_merge(&quirks, &session->message_quirks);
-	return transaction_envelope(transaction, &client);
+	envelope = transaction_envelope(transaction, &client);
+	if (envelope != NULL && repeat != NULL && session->policy->lenient &&
+		!transaction_repeat(
+			transaction, &client, session->config->hostname, envelope, repeat))
+		envelope_close(&envelope);
+	return envelope;
 }
 
 /* A chunk is taken and the next may come. */
@@ -224,6 +259,7 @@ void data_end(struct session *session)
 {
 	const struct transaction *transaction = session->transaction;
 	enum trouble why = judge_text(session);
+	struct message_repeat repeat = {0};
 	struct envelope *envelope;
 
 	if (why == TROUBLE_NONE && transaction->is_chunked && !transaction->chunk_is_last) {
@@ -231,8 +267,9 @@ void data_end(struct session *session)
 		return;
 	}
 	if (why == TROUBLE_NONE) {
-		envelope = data_envelope(session);
-		if (envelope != NULL && handoff_add(&session->transaction->handoff, envelope))
+		envelope = data_envelope(session, &repeat);
+		if (envelope != NULL &&
+			handoff_add(&session->transaction->handoff, envelope, &repeat))
 			return;
 		why = TROUBLE_MEMORY;
 	}
@@ -321,7 +358,8 @@ static void read_result_gone(struct session *session)
 		if (transaction->is_partial)
 			partial_log(session);
 		else
-			accept_message(session);
+			accept_either(session);
+		data_forget(session);
 		return;
 	}
 	if (result != 0 && transaction->refusal == TROUBLE_NONE)
@@ -344,7 +382,7 @@ static void read_result(struct handoff *handoff)
 		if (handoff->request.verb == WRITER_APPEND) {
 			read_append_result(session, trouble);
 		} else if (trouble == TROUBLE_NONE) {
-			accept_message(session);
+			accept_either(session);
 			session_reset(session);
 		} else {
 			give_up(session, trouble);
@@ -364,6 +402,8 @@ void data_forget(struct session *session)
 {
 	if (session->transaction != NULL && session->transaction->handoff.leaves_pieces)
 		errand_send(session->shared, WRITER_DROP, session->transaction->handoff.id);
+	if (session->transaction != NULL)
+		session->transaction->handoff.leaves_pieces = false;
 }
 
 void data_abandon(struct session *session)

@@ -451,3 +451,134 @@ def test_q65_bdat_within_a_chunk_is_held(fragile):
         client.send(b"BDAT 100 LAST\r\nSubject: half\r\n\r\npart")
     (message,) = wait_held(fragile)
     assert "after 21 bytes" in message["reason"]
+
+
+# ---- what a client did not hear ----
+
+def send_and_go(relay, text, leave):
+    """A whole message, and the client is gone before it has read the answer to its dot."""
+    client = relay.client()
+    client.hello()
+    begin(client)
+    client.send(text + b".\r\n")
+    leave(client)
+
+
+def go(client):
+    client.close()
+
+
+ALARM = b"From: ups@example.com\r\nSubject: alarm\r\n\r\non battery\r\n"
+
+
+@pytest.mark.parametrize("text,leave", [(ALARM, go), (ALARM, reset), (ALARM + (b"x" * 70 + b"\r\n") * 10000, go)],
+                         ids=["close", "reset", "large"])
+def test_q66_q85_a_message_whose_250_was_not_heard_is_kept_and_its_second_copy_recognised(fragile, upstream, text, leave):
+    send_and_go(fragile, text, leave)
+    (taken,) = upstream.wait_for(1)
+    assert taken.endswith(text[-100:])
+    (lost,) = fragile.wait_log(r"id=(\w+) event=reply_lost").groups()
+    with fragile.client() as client:
+        client.hello()
+        assert client.message(text) == lost
+        client.command("NOOP", 250)
+    fragile.wait_log(f"id={lost} event=resend_recognised")
+    fragile.wait_empty()
+    assert upstream.count()["messages"] == 1
+
+
+def test_q85_two_equal_alarms_that_were_both_answered_are_two_messages(fragile, upstream):
+    for _ in range(2):
+        with fragile.client() as client:
+            client.hello()
+            client.message(ALARM)
+            client.command("QUIT", 221)
+    assert len(upstream.wait_for(2)) == 2
+
+
+def test_q85_the_copy_was_heard_so_a_third_one_is_a_new_message(fragile, upstream):
+    send_and_go(fragile, ALARM, reset)
+    (lost,) = fragile.wait_log(r"id=(\w+) event=reply_lost").groups()
+    with fragile.client() as client:
+        client.hello()
+        assert client.message(ALARM) == lost
+        assert client.message(ALARM) != lost
+    assert len(upstream.wait_for(2)) == 2
+
+
+def test_q85_another_text_or_recipient_is_another_message(fragile, upstream):
+    send_and_go(fragile, ALARM, reset)
+    (lost,) = fragile.wait_log(r"id=(\w+) event=reply_lost").groups()
+    with fragile.client() as client:
+        client.hello()
+        assert client.message(ALARM + b"again\r\n") != lost
+        assert client.message(ALARM, recipients=("c@example.org",)) != lost
+    with fragile.client(source="127.0.0.2") as client:
+        client.hello()
+        assert client.message(ALARM) != lost
+    assert len(upstream.wait_for(4)) == 4
+
+
+def test_q85_a_half_closing_client_that_reads_its_answer_has_heard_it(fragile, upstream):
+    for _ in range(2):
+        client = fragile.client()
+        client.hello()
+        begin(client)
+        client.send(ALARM + b".\r\n")
+        client.sock.shutdown(socket.SHUT_WR)
+        client.expect(250)
+        assert client.is_closed()
+        client.close()
+    assert len(upstream.wait_for(2)) == 2
+    assert "reply_lost" not in fragile.log()
+
+
+def test_q85_a_first_copy_that_was_deleted_is_no_reason_to_drop_the_second(make_relay, upstream):
+    relay = held_back(make_relay)
+    send_and_go(relay, ALARM, reset)
+    (lost,) = relay.wait_log(r"id=(\w+) event=reply_lost").groups()
+    wait_until(lambda: [m["state"] for m in relay.messages()] not in ([], ["scanning"]), what="the scan")
+    relay.command("queue", "hold", lost)
+    relay.command("queue", "delete", lost)
+    with relay.client() as client:
+        client.hello()
+        assert client.message(ALARM) != lost
+
+
+def test_q85_a_standard_listener_recognises_nothing(relay, upstream):
+    send_and_go(relay, ALARM, reset)
+    upstream.wait_for(1)
+    with relay.client() as client:
+        client.hello()
+        client.message(ALARM)
+    assert len(upstream.wait_for(2)) == 2
+
+
+# ---- the same Message-ID every time ----
+
+def numbered(content):
+    return b"From: a@example.com\r\nDate: Sun, 22 Nov 2026 10:00:00 +0000\r\nMessage-ID: <1@device>\r\nSubject: x\r\n\r\n%s\r\n" % content
+
+
+def test_q87_a_message_id_of_another_message_is_replaced(fragile, upstream):
+    with fragile.client() as client:
+        client.hello()
+        for content in (b"one", b"two", b"three"):
+            client.message(numbered(content))
+    texts = sorted(upstream.wait_for(3), key=lambda text: text[-10:])
+    ids = {re.search(rb"(?m)^Message-ID: *(<[^>\r\n]+>)\r$", text).group(1) for text in texts}
+    assert len(ids) == 3 and b"<1@device>" in ids
+    assert sum(b"\r\nX-Original-Message-ID: <1@device>\r\n" in text for text in texts) == 2
+
+
+def test_q87_is_noted_and_the_same_content_keeps_its_id(make_relay):
+    relay = held_back(make_relay)
+    with relay.client() as client:
+        client.hello()
+        ids = [client.message(numbered(content)) for content in (b"one", b"one", b"two")]
+    with relay.client(source="127.0.0.2") as client:
+        client.hello()
+        ids.append(client.message(numbered(b"three")))
+    assert ["Q-87" in quirks_of(relay, identifier) for identifier in ids] == [False, False, True, False]
+    _, text = relay.request("GET", f"{LIST}/{ids[1]}/content")
+    assert b"X-Original-Message-ID" not in text

@@ -1,0 +1,81 @@
+#include "smtp/receipt.h"
+
+#include <linux/sockios.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
+
+#include "core/log.h"
+#include "smtp/errand.h"
+
+static void tell(struct session *session)
+{
+	char id[ID_TEXT_SIZE];
+
+	log_event_limited(LOG_INFO, "reply_lost", "id=%s client=%s listener=%s",
+		id_format(session->receipt.id, id), session->client, session->listener->name);
+	session_quirk(session, QUIRK_GONE_AFTER_DOT, NULL, 0);
+	errand_send(session->shared, WRITER_UNHEARD, session->receipt.id);
+	session->receipt.id = 0;
+}
+
+void receipt_note(struct session *session, uint64_t id)
+{
+	const struct channel *channel = &session->channel;
+
+	if (!session->policy->lenient)
+		return;
+	session->receipt = (struct receipt){.id = id,
+		.end_bytes = channel->sent_bytes + channel->unsent.size +
+			     session->shared->desk.output.size,
+		.noted_mono_ms = session_now_ms(session)};
+	if (session->state >= SESSION_CLOSING)
+		tell(session);
+}
+
+/* Our own FIN is no byte of the stream, but counts as one that is not acknowledged. */
+static bool is_acknowledged(const struct session *session)
+{
+	const struct channel *channel = &session->channel;
+	uint64_t left;
+	int unacked = 0;
+
+	if (channel->sent_bytes < session->receipt.end_bytes)
+		return false;
+	if (ioctl(channel->conn.fd, SIOCOUTQ, &unacked) < 0)
+		return true;
+	left = channel->sent_bytes - session->receipt.end_bytes + channel->finishing;
+	return (uint64_t)unacked <= left;
+}
+
+static bool is_broken(const struct session *session)
+{
+	struct tcp_info info;
+	socklen_t size = sizeof(info);
+
+	return getsockopt(session->channel.conn.fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
+	       info.tcpi_state == TCP_CLOSE;
+}
+
+bool receipt_is_awaited(struct session *session)
+{
+	struct receipt *receipt = &session->receipt;
+	int64_t now = session_now_ms(session);
+
+	if (receipt->id == 0 || !session->channel.peer_ended || is_acknowledged(session) ||
+		is_broken(session))
+		return false;
+	if (!receipt->is_waiting && session->closing_end_mono_ms > now + RECEIPT_WAIT_MS)
+		session->closing_end_mono_ms = now + RECEIPT_WAIT_MS;
+	receipt->is_waiting = true;
+	return true;
+}
+
+void receipt_end(struct session *session)
+{
+	const struct receipt *receipt = &session->receipt;
+
+	if (receipt->id != 0 && !is_acknowledged(session) &&
+		(is_broken(session) ||
+			session_now_ms(session) - receipt->noted_mono_ms >= RECEIPT_PATIENCE_MS))
+		tell(session);
+}
