@@ -18,17 +18,31 @@ static void tell(struct session *session)
 	session->receipt.id = 0;
 }
 
+/* 0: it is none of TCP's. */
+static int tcp_state(const struct session *session)
+{
+	struct tcp_info info;
+	socklen_t size = sizeof(info);
+
+	if (getsockopt(session->channel.conn.fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
+		return 0;
+	return info.tcpi_state;
+}
+
 void receipt_note(struct session *session, uint64_t id)
 {
 	const struct channel *channel = &session->channel;
+	int state;
 
 	if (!session->policy->lenient)
 		return;
+	state = session->state < SESSION_CLOSING ? tcp_state(session) : TCP_CLOSE;
 	session->receipt = (struct receipt){.id = id,
 		.end_bytes = channel->sent_bytes + channel->unsent.size +
 			     session->shared->desk.output.size,
-		.noted_mono_ms = session_now_ms(session)};
-	if (session->state >= SESSION_CLOSING)
+		.noted_mono_ms = session_now_ms(session),
+		.peer_had_closed = state == TCP_CLOSE_WAIT};
+	if (state == TCP_CLOSE)
 		tell(session);
 }
 
@@ -49,11 +63,7 @@ static bool is_acknowledged(const struct session *session)
 
 static bool is_broken(const struct session *session)
 {
-	struct tcp_info info;
-	socklen_t size = sizeof(info);
-
-	return getsockopt(session->channel.conn.fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
-	       info.tcpi_state == TCP_CLOSE;
+	return tcp_state(session) == TCP_CLOSE;
 }
 
 bool receipt_is_awaited(struct session *session)
@@ -61,7 +71,7 @@ bool receipt_is_awaited(struct session *session)
 	struct receipt *receipt = &session->receipt;
 	int64_t now = session_now_ms(session);
 
-	if (receipt->id == 0 || !session->channel.peer_ended || is_acknowledged(session) ||
+	if (receipt->id == 0 || !receipt->peer_had_closed || is_acknowledged(session) ||
 		is_broken(session))
 		return false;
 	if (!receipt->is_waiting && session->closing_end_mono_ms > now + RECEIPT_WAIT_MS)
@@ -73,9 +83,11 @@ bool receipt_is_awaited(struct session *session)
 void receipt_end(struct session *session)
 {
 	const struct receipt *receipt = &session->receipt;
+	int64_t age_ms = session_now_ms(session) - receipt->noted_mono_ms;
 
-	if (receipt->id != 0 && !is_acknowledged(session) &&
-		(is_broken(session) ||
-			session_now_ms(session) - receipt->noted_mono_ms >= RECEIPT_PATIENCE_MS))
+	if (receipt->id == 0 || is_acknowledged(session))
+		return;
+	if (age_ms >= RECEIPT_PATIENCE_MS ||
+		(is_broken(session) && (receipt->peer_had_closed || age_ms >= RECEIPT_DELAY_MS)))
 		tell(session);
 }

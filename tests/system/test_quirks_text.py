@@ -75,6 +75,35 @@ def test_q63_mixed_line_ends_become_crlf(fragile, upstream):
     assert SAFE_LINES.fullmatch(text) and b"\r\none\r\ntwo\r\n" in text
 
 
+def lf_session(client, text):
+    """A whole dialogue in which every line ends in a bare LF."""
+    for line, code in (("EHLO x", 250), ("MAIL FROM:<a@example.com>", 250), ("RCPT TO:<b@example.org>", 250), ("DATA", 354)):
+        client.send(line + "\n")
+        client.expect(code)
+    client.send(text)
+
+
+def test_q62_an_lf_only_client_ends_its_text_with_lf_dot_lf(make_relay):
+    relay = held_back(make_relay)
+    with relay.client() as client:
+        lf_session(client, b"From: a@example.com\nSubject: lf\n\nhello\n.\n")
+        identifier = client.expect(250).split()[-1]
+        client.send("QUIT\n")
+        client.expect(221)
+    assert {"Q-61", "Q-62"} <= set(quirks_of(relay, identifier))
+
+
+@pytest.mark.parametrize("text", [b"Subject: x\n\nhello\n.\nMAIL FROM:<evil@example.com>\n", b"Subject: x\r\n\nhello\n.\n"],
+                         ids=["pipelined", "crlf-before"])
+def test_q62_lf_dot_lf_is_text_with_something_behind_it_or_a_crlf_before(fragile, upstream, text):
+    with fragile.client() as client:
+        lf_session(client, text)
+        client.send(b"more\r\n.\r\n")
+        client.expect(250)
+    (taken,) = upstream.wait_for(1)
+    assert b"more\r\n" in taken and b"\r\n.\r\n" in taken.replace(b"\r\n..", b"\r\n.")
+
+
 def test_q62_a_session_with_one_crlf_is_no_lf_only_session(fragile, upstream):
     with fragile.client() as client:
         client.hello()  # in CRLF

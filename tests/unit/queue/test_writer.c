@@ -503,11 +503,125 @@ static void a_call_that_comes_while_it_stops_is_cancelled(void **state)
 	assert_int_equal(call.request.result, -ECANCELED);
 }
 
+/* ---- second copies ---- */
+
+/* A client's message with what it is known by; `plan` is of the renamed one. */
+static struct message *known(
+	struct scene *scene, uint64_t id, uint64_t key, uint64_t name, uint64_t content)
+{
+	struct message *message = scene_message(scene, id, 10);
+
+	message->repeat = (struct message_repeat){.key = key,
+		.name = name,
+		.content = content,
+		.renamed_plan = "plan",
+		.renamed_plan_size = 4,
+		.renamed_quirks = "Q-87"};
+	return message;
+}
+
+static uint64_t add_known(struct scene *scene, uint64_t id, uint64_t key)
+{
+	struct message *message = known(scene, id, key, 0, 1);
+	struct asked asked;
+
+	scene_submit_add(scene, &asked, message);
+	scene_run(scene);
+	assert_int_equal(asked.request.result, 0);
+	message_close(&message);
+	return asked.request.first_id;
+}
+
+static void is_unheard(struct scene *scene, uint64_t id)
+{
+	struct asked asked = {.request = {.verb = WRITER_UNHEARD, .id = id}};
+
+	scene_submit(scene, &asked);
+	scene_run(scene);
+	assert_true(asked.answered);
+}
+
+static int delete_all(struct envelope *envelope, void *argument)
+{
+	(void)argument;
+	envelope->recipients[0].state = RECIPIENT_DELETED;
+	return 0;
+}
+
+static void change(struct scene *scene, uint64_t id, writer_change_fn *how)
+{
+	struct asked asked;
+
+	scene_submit_change(scene, &asked, id, how);
+	scene_run(scene);
+	assert_int_equal(asked.request.result, 0);
+}
+
+static void a_second_copy_of_an_unheard_message_is_not_stored(void **state)
+{
+	struct scene *scene = *state;
+
+	assert_int_equal(add_known(scene, 1, 77), 0);
+	assert_int_equal(add_known(scene, 2, 77), 0);
+	is_unheard(scene, 1);
+	assert_int_equal(add_known(scene, 3, 77), 1);
+	assert_false(scene_has(scene, 3));
+	assert_int_equal(add_known(scene, 4, 77), 0);
+	assert_true(scene_has(scene, 4));
+}
+
+static void a_second_copy_of_a_delivered_message_is_not_stored(void **state)
+{
+	struct scene *scene = *state;
+
+	assert_int_equal(add_known(scene, 1, 77), 0);
+	change(scene, 1, scene_deliver_all);
+	is_unheard(scene, 1);
+	assert_int_equal(add_known(scene, 2, 77), 1);
+	assert_false(scene_has(scene, 2));
+}
+
+static void a_second_copy_of_a_message_that_was_not_delivered_is_a_message(void **state)
+{
+	struct scene *scene = *state;
+
+	assert_int_equal(add_known(scene, 1, 77), 0);
+	is_unheard(scene, 1);
+	change(scene, 1, delete_all);
+	assert_int_equal(add_known(scene, 2, 77), 0);
+	assert_int_equal(add_known(scene, 3, 78), 0);
+	change(scene, 3, delete_all);
+	is_unheard(scene, 3);
+	assert_int_equal(add_known(scene, 4, 78), 0);
+}
+
+static void of_one_name_and_two_contents_the_second_is_stored_renamed(void **state)
+{
+	struct scene *scene = *state;
+	struct asked asked[4];
+	struct message *messages[] = {known(scene, 1, 0, 5, 100), known(scene, 2, 0, 5, 100),
+		known(scene, 3, 0, 5, 200), known(scene, 4, 0, 6, 200)};
+
+	for (size_t i = 0; i < 4; i++)
+		scene_submit_add(scene, &asked[i], messages[i]);
+	scene_run(scene);
+	for (size_t i = 0; i < 4; i++) {
+		assert_int_equal(asked[i].request.result, 0);
+		assert_int_equal(asked[i].request.renamed, i == 2);
+		assert_int_equal(messages[i]->envelope->plan_size, i == 2 ? 4 : 0);
+		message_close(&messages[i]);
+	}
+}
+
 int main(void)
 {
 #define WITH_SCENE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		WITH_SCENE(a_hundred_requests_that_wait_share_one_commit),
+		WITH_SCENE(a_second_copy_of_an_unheard_message_is_not_stored),
+		WITH_SCENE(a_second_copy_of_a_delivered_message_is_not_stored),
+		WITH_SCENE(a_second_copy_of_a_message_that_was_not_delivered_is_a_message),
+		WITH_SCENE(of_one_name_and_two_contents_the_second_is_stored_renamed),
 		WITH_SCENE(nothing_that_waits_makes_no_commit),
 		WITH_SCENE(a_group_is_bounded_by_count),
 		WITH_SCENE(a_group_is_bounded_by_the_text_it_writes),
