@@ -103,15 +103,16 @@ void writer_room_none(struct writer *writer)
 	writer_room_look(writer);
 }
 
-/* Of one client; a bounded look at its rows, and only such messages ask for it. */
+/* Of one client; a bounded look at its rows, and only such messages ask for it. Those of this batch may all be its own. */
 static bool has_too_many(struct writer *writer, const struct envelope *envelope)
 {
 	struct store_due rows[PARTIALS_OF_ONE_MAX];
 	uint64_t next;
+	ssize_t count =
+		store_view_due(writer->view, UPSTREAM_PARTIAL, envelope->lane, envelope->bucket,
+			(struct store_due){0}, UINT64_MAX, rows, PARTIALS_OF_ONE_MAX, &next);
 
-	return store_view_due(writer->view, UPSTREAM_PARTIAL, envelope->lane, envelope->bucket,
-		       (struct store_due){0}, UINT64_MAX, rows, PARTIALS_OF_ONE_MAX,
-		       &next) >= PARTIALS_OF_ONE_MAX;
+	return count < 0 || (uint64_t)count + writer->room.partials >= PARTIALS_OF_ONE_MAX;
 }
 
 bool writer_room_partial(struct writer *writer, const struct envelope *envelope)
