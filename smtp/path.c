@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/ascii.h"
+#include "core/utf8.h"
 
 /* What is left to read of a path. */
 struct cursor {
@@ -150,38 +151,18 @@ bool path_has_eightbit(const char *text, size_t size)
 	return false;
 }
 
-/* How long the character is that begins at `at`; 0: it is none (RFC 3629 4), or a control. */
-static size_t utf8_size(const unsigned char *at, size_t left)
-{
-	static const struct {
-		unsigned char from, to, second_from, second_to, size;
-	} forms[] = {{0x00, 0x7f, 0, 0, 1}, {0xc2, 0xc2, 0xa0, 0xbf, 2},
-		{0xc3, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-		{0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3},
-		{0xee, 0xef, 0x80, 0xbf, 3}, {0xf0, 0xf0, 0x90, 0xbf, 4},
-		{0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4}};
-
-	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-		if (at[0] < forms[i].from || at[0] > forms[i].to)
-			continue;
-		if (forms[i].size > left)
-			return 0;
-		for (size_t k = 1; k < forms[i].size; k++)
-			if (at[k] < (k == 1 ? forms[i].second_from : 0x80) ||
-				at[k] > (k == 1 ? forms[i].second_to : 0xbf))
-				return 0;
-		return forms[i].size;
-	}
-	return 0;
-}
-
+/* UTF-8 (RFC 3629) without the controls behind ASCII. */
 static bool is_utf8(const char *text, size_t size)
 {
-	size_t at = 0, one = 1;
+	size_t length;
+	uint32_t code;
 
-	for (; at < size && one > 0; at += one)
-		one = utf8_size((const unsigned char *)text + at, size - at);
-	return one > 0;
+	for (size_t at = 0; at < size; at += length) {
+		length = utf8_next((const uint8_t *)text + at, size - at, &code);
+		if (length == 0 || (code > 127 && utf8_is_control(code)))
+			return false;
+	}
+	return true;
 }
 
 static enum path_fault parse_path(

@@ -149,6 +149,30 @@ static void eightbit_is_refused_as_such(void **state)
 	check_fault(PATH_REVERSE, "<\"\xff\"@example.edu>", PATH_EIGHTBIT);
 }
 
+static void check_utf8(const char *text, enum path_fault fault)
+{
+	struct path path;
+	size_t taken;
+
+	assert_int_equal(path_parse_utf8(text, strlen(text), PATH_FORWARD, &path, &taken), fault);
+	if (fault == PATH_SOUND)
+		assert_int_equal(taken, strlen(text));
+}
+
+static void utf8_is_taken_where_it_may_be(void **state)
+{
+	(void)state;
+	check_utf8("<m\xc3\xbcller@m\xc3\xbcller.example>", PATH_SOUND);
+	check_utf8("<\"\xf0\x9f\x93\xa0 x\"@b>", PATH_SOUND);
+	check_utf8("<a@b>", PATH_SOUND);
+	check_utf8("<\xfc@b>", PATH_EIGHTBIT);
+	check_utf8("<\xc0\xaf@b>", PATH_EIGHTBIT); /* "/", overlong */
+	check_utf8("<\xed\xa0\x80@b>", PATH_EIGHTBIT); /* half a pair */
+	check_utf8("<\xc2\x85@b>", PATH_EIGHTBIT); /* NEL, which some take for a line end */
+	check_utf8("<\xc3@b>", PATH_EIGHTBIT);
+	check_utf8("<\xc3\xbc@>", PATH_SYNTAX);
+}
+
 static void check_length(size_t local, size_t label_count, enum path_fault fault)
 {
 	char text[1024] = "<";
@@ -225,6 +249,7 @@ int main(void)
 		cmocka_unit_test(control_bytes_are_refused),
 		cmocka_unit_test(nul_does_not_cut_an_address_literal),
 		cmocka_unit_test(eightbit_is_refused_as_such),
+		cmocka_unit_test(utf8_is_taken_where_it_may_be),
 		cmocka_unit_test(limits_are_those_of_the_rfc),
 		cmocka_unit_test(parameters_come_one_by_one),
 	};
