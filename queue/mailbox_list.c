@@ -4,6 +4,7 @@
 
 #include "queue/comment.h"
 #include "queue/encoded_word.h"
+#include "queue/field_parts.h"
 #include "queue/mailbox_item.h"
 
 #define QUOTED_MAX 900 /* a longer display name becomes encoded-words */
@@ -46,29 +47,32 @@ static bool is_nameless(const struct mailbox_item *item)
 	return item->name.at == item->name.end;
 }
 
+/* A name of 8-bit text, and no address. */
+static bool is_raw_name(const struct mailbox_item *item)
+{
+	return item->kind == MAILBOX_NAME && !field_is_clean(item->core.at, span_size(item->core));
+}
+
 /* "Müller, Hans <h@x>": `item` is the first part of the name of `next`. */
 static bool is_part_of_next(
 	const struct judge *judge, const struct mailbox_item *item, const struct mailbox_item *next)
 {
 	bool is_name = item->kind == MAILBOX_NAME;
 
-	if (item->separator != ',' || next->kind != MAILBOX_ADDRESS || !next->has_brackets ||
-		is_nameless(next) || next->name.at >= next->address.at)
+	if (item->separator != ',' || next->kind != MAILBOX_ADDRESS || is_nameless(next) ||
+		next->name.at >= next->address.at)
 		return false;
 	if (judge->kind == FIELD_FROM)
 		return is_name || (item->kind == MAILBOX_ADDRESS && !item->has_brackets &&
 					  item->domain_at != NULL && item->wants_mark);
-	for (const char *at = item->core.at; is_name && at < item->core.end; at++)
-		if ((*at & 0x80) != 0)
-			return true;
-	return false;
+	return is_raw_name(item);
 }
 
 /* "Smith, John <j@x>" outside From: nobody knows whether Smith is an address. */
 static bool may_be_name(const struct mailbox_item *item, const struct mailbox_item *next)
 {
 	return !item->has_brackets && *item->core.at >= 'A' && *item->core.at <= 'Z' &&
-	       item->separator == ',' && next->has_brackets && !is_nameless(next);
+	       item->separator == ',' && next->kind == MAILBOX_ADDRESS && !is_nameless(next);
 }
 
 static bool wants_domain(
@@ -89,8 +93,8 @@ static bool has_raw_text(const struct judge *judge, const struct mailbox_item *i
 /* What RFC 5322 has no syntax for. From must not be so; other lists may, as long as nothing in them is written anew. */
 static bool is_odd(const struct mailbox_item *item)
 {
-	return item->is_odd || item->kind == MAILBOX_WRONG || !mailbox_name_is_right(item->name) ||
-	       (item->separator == ';' && !item->in_group);
+	return item->is_odd || item->kind == MAILBOX_WRONG || is_raw_name(item) ||
+	       !mailbox_name_is_right(item->name) || (item->separator == ';' && !item->in_group);
 }
 
 /* Whether the item may stay as it is. */
