@@ -40,3 +40,12 @@ def test_quirks_md_is_the_table():
     written = {int(number): tuple(cell.strip() for cell in rest.split("|"))
                for number, rest in re.findall(r"(?m)^\| Q-(\d+) \|(.*)\|$", text)}
     assert written == rows
+
+
+def test_every_quirk_that_is_built_has_a_test():
+    """By its number: a function `test_q33_…`, or a parameter with the id "test_q33"."""
+    sources = "".join(path.read_text() for path in (ROOT / "tests" / "system").glob("test_*.py"))
+    names = re.findall(r"(?:\bdef |\")(test_q\w+)", sources)
+    tested = {int(number) for name in names for number in re.findall(r"_q(\d+)", name)}
+    built = {number for number, (_, _, _, stand) in quirk_rows().items() if stand != "later"}
+    assert sorted(built - tested) == []
