@@ -10,11 +10,20 @@
  *   4. inspection_end adds what is missing and sorts the plan. No finding: no edit, and the text goes on byte for byte.
  * A text with a DKIM-Signature, or multipart/signed at its top, is `is_signed`: its plan is empty but for NULs.
  *
+ *
+ * How a part is encoded anew: text as quoted-printable, or base64 where more than a third is 8-bit; all else as base64. 8-bit in
+ * what says base64 or quoted-printable: the label is taken for wrong, and for 7 bits made true. A multipart that cannot be
+ * followed (no boundary, none that comes, too deep, too many parts, a plan too large) is one part: where it must be encoded it
+ * becomes application/octet-stream "message.eml", its Content-Type stays as X-Original-Content-Type. Preamble and epilogue
+ * are folded, or written quoted-printable for 7 bits. Several To or Cc fields are left; of From, Sender, Reply-To, Subject,
+ * Date, Message-ID, and of the MIME fields, the first counts, and others are renamed. A wrong Content-Length passes unseen.
+ * A line that is a delimiter only without its NULs is taken for text.
+ *
  * What may be repaired is the profile's affair (`repairs`); facts (8-bit, long lines) are found for all, and the edits for an
  * upstream without 8BITMIME are planned for all.
  *
  * Threads: the worker's. Owner: inspection_close. Cost: each byte is looked at by memchr for LF, and 8 at a time for the
- * eighth bit; about 1 KiB a message.
+ * eighth bit; about 2 KiB a message.
  * Limits: MIME nesting and number of parts as mime.h; beyond them, or where the plan would be over PLAN_BYTES_MAX, the body
  * is treated as one. No input makes it fail but a lack of memory.
  */

@@ -238,6 +238,10 @@ bool inspection_end_text(void *owner, const struct mime_part *part, const struct
 	struct inspection *inspection = owner;
 	struct mime_text left;
 
+	/* before its parts; one without parts is labelled first */
+	if (text->place == MIME_PREAMBLE && part->has_parts && !inspection->result.is_signed &&
+		repairs(inspection, REPAIR_CONTENT) && !add_line(inspection, part, PLAN_ALWAYS))
+		return false;
 	if (is_clean(text))
 		return true;
 	inspection->has_nul |= text->has_nul;
@@ -293,7 +297,7 @@ bool inspection_take_header(void *owner, const struct mime_part *part)
 			part->depth == 0 ? QUIRK_NO_HEADER : QUIRK_BROKEN_MIME);
 	if (part->depth == 0 && !part->has_fields)
 		quirk_set_add(&inspection->result.quirks, QUIRK_NO_HEADER);
-	return part->shape == MIME_LEAF || add_line(inspection, part, PLAN_ALWAYS);
+	return part->shape != MIME_MESSAGE || add_line(inspection, part, PLAN_ALWAYS);
 }
 
 /* A multipart or message says what is in it. */

@@ -1,0 +1,166 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "queue/inspection.h"
+#include "queue/mime.h"
+
+#define ALL  (REPAIR_LINES | REPAIR_MISSING | REPAIR_CONTENT)
+#define BASE 50
+#define WHOLE                                                                          \
+	"From: a@example.com\r\nDate: Mon, 21 Sep 2026 10:00:00 +0000\r\nMessage-ID: " \
+	"<1@example.com>\r\n"
+
+static void inspect_as(unsigned repairs, bool smtputf8, const char *text, size_t size,
+	struct inspection_result *out)
+{
+	struct inspection_terms terms = {
+		.base = BASE, .repairs = repairs, .smtputf8 = smtputf8, .charset = "iso-8859-1"};
+	struct inspection_source source = {.reverse_path = "a@example.com",
+		.hostname = "relay.example.com",
+		.id = 1,
+		.now_unix_ms = UINT64_C(1790000000000)};
+	struct inspection *inspection = inspection_open(&terms);
+
+	assert_non_null(inspection);
+	assert_true(inspection_take(inspection, text, size));
+	assert_true(inspection_end(inspection, &source, out));
+	inspection_close(&inspection);
+}
+
+static void inspect(unsigned repairs, const char *text, struct inspection_result *out)
+{
+	inspect_as(repairs, false, text, strlen(text), out);
+}
+
+static void well_formed_text_needs_nothing(void **state)
+{
+	struct inspection_result found;
+
+	(void)state;
+	inspect(ALL, WHOLE "\r\nhello\r\n", &found);
+	assert_int_equal(found.plan.count, 0);
+	assert_true(quirk_set_is_empty(&found.quirks));
+	assert_true(found.sevenbit_possible);
+	assert_int_equal(found.message_id_at, BASE + 60);
+	assert_int_equal(found.message_id_size, 29);
+	assert_true(found.message_id_hash != 0);
+}
+
+static void missing_fields_come_first(void **state)
+{
+	struct inspection_result found;
+
+	(void)state;
+	inspect(ALL, "Date: nonsense\r\n\r\nx\r\n", &found);
+	assert_int_equal(found.plan.count, 2);
+	assert_int_equal(found.plan.edits[0].at, BASE);
+	assert_memory_equal(found.plan.text.data + found.plan.edits[0].text_at, "Date: Mon,", 10);
+	assert_int_equal(found.plan.edits[1].at, BASE);
+	assert_memory_equal(found.plan.text.data + found.plan.edits[1].text_at, "X-Original-", 11);
+	plan_fini(&found.plan);
+	inspect(REPAIR_LINES, "Date: nonsense\r\n\r\nx\r\n", &found);
+	assert_int_equal(found.plan.count, 0);
+}
+
+static void signed_text_loses_nothing_but_nuls(void **state)
+{
+	static const char text[] = "DKIM-Signature: x\r\nBcc: y\r\n\r\n\xe4\0\r\n";
+	struct inspection_result found;
+
+	(void)state;
+	inspect_as(ALL, false, text, sizeof(text) - 1, &found);
+	assert_true(found.is_signed && !found.sevenbit_possible);
+	assert_int_equal(found.plan.count, 1);
+	assert_int_equal(found.plan.edits[0].act, PLAN_STRIP);
+	assert_int_equal(found.plan.edits[0].size, sizeof(text) - 1);
+	plan_fini(&found.plan);
+	inspect(ALL, "Content-Type: multipart/signed; boundary=b\r\nBcc: y\r\n\r\nx\r\n", &found);
+	assert_true(found.is_signed);
+	assert_int_equal(found.plan.count, 0);
+}
+
+static void eightbit_of_a_strict_client_is_touched_only_for_seven_bits(void **state)
+{
+	struct inspection_result found;
+
+	(void)state;
+	inspect(REPAIR_LINES, "Subject: \xe4\r\n\r\n\xe4\r\n", &found);
+	assert_true(found.plan.count > 0 && found.header_eightbit && found.sevenbit_possible);
+	for (size_t i = 0; i < found.plan.count; i++)
+		assert_int_equal(found.plan.edits[i].when, PLAN_SEVENBIT);
+	plan_fini(&found.plan);
+}
+
+static void address_with_eightbit_is_told_of_smtputf8_only(void **state)
+{
+	static const char text[] = WHOLE "To: \xc3\xa4@example.org\r\n\r\nx\r\n";
+	struct inspection_result found;
+
+	(void)state;
+	inspect_as(ALL, true, text, sizeof(text) - 1, &found);
+	assert_true(found.header_address_eightbit && found.header_eightbit);
+	assert_false(found.sevenbit_possible);
+	plan_fini(&found.plan);
+	inspect_as(ALL, false, text, sizeof(text) - 1, &found);
+	assert_false(found.header_address_eightbit);
+	plan_fini(&found.plan);
+}
+
+static void automatic_answers_are_told(void **state)
+{
+	struct inspection_result found;
+
+	(void)state;
+	inspect(0, "Auto-Submitted: auto-replied\r\n\r\n", &found);
+	assert_true(found.is_auto_submitted);
+	inspect(0, "Auto-Submitted: No\r\n\r\n", &found);
+	assert_false(found.is_auto_submitted);
+	inspect(0, "", &found);
+	assert_true(found.is_empty && !found.is_auto_submitted);
+}
+
+/* So many parts to mend that they do not fit: the body is mended as one. */
+static void body_with_too_many_parts_is_encoded_as_one(void **state)
+{
+	struct bytes text = {0};
+	struct inspection_result found;
+	bool opaque = false;
+
+	(void)state;
+	assert_true(bytes_append_text(
+		&text, WHOLE "Content-Type: multipart/mixed; boundary=b\r\n\r\n"));
+	for (unsigned i = 0; i < MIME_PARTS_MAX + 1; i++)
+		assert_true(bytes_append_text(&text, "--b\r\n\r\n\xe4\r\n"));
+	inspect_as(ALL, false, (char *)text.data, text.size, &found);
+	for (size_t i = 0; i < found.plan.count; i++)
+		if (found.plan.edits[i].act == PLAN_BASE64) {
+			opaque = true;
+			assert_int_equal(found.plan.edits[i].when, PLAN_SEVENBIT);
+			assert_int_equal(found.plan.edits[i].at + found.plan.edits[i].size,
+				BASE + text.size);
+		}
+	assert_true(opaque && found.sevenbit_possible && found.plan.count < 10);
+	plan_fini(&found.plan);
+	bytes_fini(&text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(well_formed_text_needs_nothing),
+		cmocka_unit_test(missing_fields_come_first),
+		cmocka_unit_test(signed_text_loses_nothing_but_nuls),
+		cmocka_unit_test(eightbit_of_a_strict_client_is_touched_only_for_seven_bits),
+		cmocka_unit_test(address_with_eightbit_is_told_of_smtputf8_only),
+		cmocka_unit_test(automatic_answers_are_told),
+		cmocka_unit_test(body_with_too_many_parts_is_encoded_as_one),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
