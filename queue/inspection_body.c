@@ -300,16 +300,18 @@ bool inspection_take_header(void *owner, const struct mime_part *part)
 	return part->shape != MIME_MESSAGE || add_line(inspection, part, PLAN_ALWAYS);
 }
 
-/* A multipart or message says what is in it. */
+/* A multipart or message says what is in it; one without a part may have been labelled as a text already. */
 static bool label_composite(struct inspection *inspection, const struct mime_part *part)
 {
-	bool has_eightbit = inspection->notes[part->depth].has_eightbit;
+	const struct note *note = &inspection->notes[part->depth];
 
-	if (!has_eightbit)
+	if (!note->has_eightbit || (note->encoding_said & 1u << PLAN_ALWAYS) != 0)
 		return true;
 	if (part->encoding == MIME_EIGHTBIT || part->encoding == MIME_BINARY)
-		return label_encoding(inspection, part, PLAN_SEVENBIT, "7bit");
-	if (part->encoding == MIME_SEVENBIT && repairs(inspection, REPAIR_CONTENT))
+		return (note->encoding_said & 1u << PLAN_SEVENBIT) != 0 ||
+		       label_encoding(inspection, part, PLAN_SEVENBIT, "7bit");
+	if (part->encoding == MIME_SEVENBIT && repairs(inspection, REPAIR_CONTENT) &&
+		(note->encoding_said & 1u << PLAN_EIGHTBIT) == 0)
 		return label_encoding(inspection, part, PLAN_EIGHTBIT, "8bit");
 	return true;
 }
