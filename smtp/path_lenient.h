@@ -1,7 +1,7 @@
 /*
- * path_lenient.h: addresses as fragile clients write them (Q-33 to Q-39, Q-45, Q-49, Q-50), made into what path.h takes.
+ * path_lenient.h: addresses as fragile clients write them (Q-33 to Q-39, Q-49, Q-50), made into what path.h takes.
  *
- *	user@x · <<a@b>> · "Name" <a@b> · mailto:a@b · "a@b" · < a@b >	the address, by itself
+ *	user@x · user@x> · <<a@b>> · "Name" <a@b> · mailto:a@b · "a@b" · < a@b >	the address, by itself
  *	<@hop.example:a@b>						a@b: the route is left out
  *	bob · bob@							bob@DOMAIN, the client's own
  *	a.@b · a..b@c · First Last@b · a@b.				"a."@b · "a..b"@c · "First Last"@b · a@b
@@ -10,6 +10,8 @@
  * What it gives has passed path_parse (path_parse_utf8 behind SMTPUTF8), so leniency ends here: nothing goes upstream that
  * a strict listener would not have taken. Refused are what is no address, what is too long, 8-bit local parts without
  * SMTPUTF8, and recipients that route through another host ("%", "!" that lead out of DOMAIN; Q-49).
+ *
+ * A list of them is path_list.h's affair.
  *
  * Threads: any, values only.
  */
@@ -33,16 +35,5 @@ struct path_lenient {
  */
 enum path_fault path_lenient_parse(const struct path_lenient *rules, enum path_kind kind,
 	const char *text, size_t size, struct path *out, size_t *taken, struct quirk_set *quirks);
-
-struct path_item {
-	const char *text;
-	size_t size;
-};
-
-/*
- * The next of "<a@b>,<c@d>; e@f" (Q-45): 1: there was one, 0: no more. A comma in a display name, a quoted string or a
- * source route separates nothing: a part without "@" or bracket belongs to the next, unless no part has one.
- */
-int path_list_next(const char **cursor, const char *end, struct path_item *out);
 
 #endif

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "core/ascii.h"
-#include "smtp/path_lenient.h"
+#include "smtp/path_list.h"
 #include "smtp/route.h"
 #include "smtp/verb.h"
 #include "smtp/verb_path.h"

@@ -10,6 +10,7 @@
 #include "smtp/command.h"
 #include "smtp/path.h"
 #include "smtp/path_lenient.h"
+#include "smtp/path_list.h"
 
 #define LINE_BYTES 128
 

@@ -101,6 +101,9 @@ static void what_stands_around_is_taken_off(void **state)
 	check("<a@b>>", "a@b", "Q-37");
 	check("<<>>", "", "Q-37");
 	check("'a@b'", "a@b", "Q-33 Q-37");
+	check("a@b>", "a@b", "Q-33 Q-37");
+	check_by(&rules, PATH_REVERSE, "a@b>> SIZE=1", "a@b", "Q-33 Q-37", " SIZE=1");
+	check_by(&rules, PATH_FORWARD, "bob>", "bob@campus.example", "Q-33 Q-37 Q-39", "");
 }
 
 static void odd_dots_are_cut_or_quoted(void **state)
@@ -212,45 +215,6 @@ static void limits_hold_for_what_was_mended(void **state)
 	check_fault(&rules, PATH_REVERSE, text, PATH_EIGHTBIT, "Q-50");
 }
 
-static void check_list(const char *text, const char *wanted)
-{
-	const char *at = text, *end = text + strlen(text);
-	struct path_item item;
-	char heard[512] = "";
-	size_t size = 0;
-
-	while (path_list_next(&at, end, &item) > 0)
-		size += (size_t)snprintf(
-			heard + size, sizeof(heard) - size, "%.*s|", (int)item.size, item.text);
-	assert_string_equal(heard, wanted);
-}
-
-static void lists_are_split(void **state)
-{
-	(void)state;
-	check_list("<a@b>", "<a@b>|");
-	check_list("<a@b>,<c@d>", "<a@b>|<c@d>|");
-	check_list(" a@b ; c@d;", "a@b|c@d|");
-	check_list("<a@b,c@d> NOTIFY=NEVER", "<a@b|c@d> NOTIFY=NEVER|");
-	check_list("bob,alice", "bob|alice|");
-	check_list("a@b,bob", "a@b|bob|");
-	check_list(",;, ", "");
-}
-
-static void what_only_looks_like_a_list_is_none(void **state)
-{
-	(void)state;
-	check_list("<a@b> NOTIFY=SUCCESS,FAILURE", "<a@b> NOTIFY=SUCCESS,FAILURE|");
-	check_list("a@b ORCPT=rfc822;c@d X=1,2", "a@b ORCPT=rfc822;c@d X=1,2|");
-	check_list("bob NOTIFY=A,B", "bob NOTIFY=A,B|");
-	check_list("b=c@d,e@f", "b=c@d|e@f|");
-	check_list("<@a,@b:c@d>", "<@a,@b:c@d>|");
-	check_list("<@a,@b:c@d>,<e@f>", "<@a,@b:c@d>|<e@f>|");
-	check_list("\"Doe, John\" <a@b>,c@d", "\"Doe, John\" <a@b>|c@d|");
-	check_list("Doe, John <a@b>; Roe, Jane <c@d>", "Doe, John <a@b>|Roe, Jane <c@d>|");
-	check_list("<\"a,b\"@c>", "<\"a,b\"@c>|");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -267,8 +231,6 @@ int main(void)
 		cmocka_unit_test(utf8_stays_behind_smtputf8),
 		cmocka_unit_test(what_is_no_address_is_refused),
 		cmocka_unit_test(limits_hold_for_what_was_mended),
-		cmocka_unit_test(lists_are_split),
-		cmocka_unit_test(what_only_looks_like_a_list_is_none),
 	};
 
 	return cmocka_run_group_tests_name("smtp/path_lenient", tests, NULL, NULL);
