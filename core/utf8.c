@@ -1,5 +1,7 @@
 #include "core/utf8.h"
 
+#include <string.h>
+
 /* By the first byte's range: how long the character is, its payload bits, and the least code of that length. */
 static const struct form {
 	uint8_t first, last;
@@ -54,6 +56,27 @@ bool utf8_is_valid(const void *text, size_t size)
 			return false;
 	}
 	return true;
+}
+
+/* 64 bytes at a time: every byte of every message passes here, twice. */
+bool utf8_has_eightbit(const void *text, size_t size)
+{
+	typedef uint64_t words __attribute__((vector_size(16)));
+	const char *at = text;
+	words seen = {0}, four[4];
+	uint64_t rest = 0, word;
+
+	for (; size >= sizeof(four); at += sizeof(four), size -= sizeof(four)) {
+		memcpy(four, at, sizeof(four));
+		seen |= (four[0] | four[1]) | (four[2] | four[3]);
+	}
+	for (; size >= sizeof(word); at += sizeof(word), size -= sizeof(word)) {
+		memcpy(&word, at, sizeof(word));
+		rest |= word;
+	}
+	for (; size > 0; at++, size--)
+		rest |= (uint8_t)*at;
+	return ((seen[0] | seen[1] | rest) & UINT64_C(0x8080808080808080)) != 0;
 }
 
 bool utf8_is_control(uint32_t code)

@@ -16,6 +16,9 @@ size_t utf8_next(const void *text, size_t size, uint32_t *code);
 /* Nothing but characters; an empty text is. */
 bool utf8_is_valid(const void *text, size_t size);
 
+/* Some byte over 127. */
+bool utf8_has_eightbit(const void *text, size_t size);
+
 /* Does something to a terminal instead of showing: C0, DEL, C1, and marks that turn or hide what stands beside them. */
 bool utf8_is_control(uint32_t code);
 

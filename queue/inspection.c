@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/utf8.h"
 #include "queue/id.h"
 #include "queue/inspection_parts.h"
 
@@ -57,6 +58,12 @@ static const struct mime_calls calls = {
 	.end = inspection_end_part,
 };
 
+static bool begin_hash(struct inspection *inspection)
+{
+	inspection->hash = XXH3_createState();
+	return inspection->hash != NULL && XXH3_64bits_reset(inspection->hash) == XXH_OK;
+}
+
 struct inspection *inspection_open(const struct inspection_terms *terms)
 {
 	struct inspection *inspection = calloc(1, sizeof(*inspection));
@@ -69,9 +76,7 @@ struct inspection *inspection_open(const struct inspection_terms *terms)
 	inspection->plan_room = PLAN_BYTES_MAX / 2;
 	inspection->rest.is_utf8 = true;
 	inspection->mime = mime_open(&calls, inspection, terms->base);
-	inspection->hash = XXH3_createState();
-	if (inspection->mime == NULL || inspection->hash == NULL ||
-		XXH3_64bits_reset(inspection->hash) != XXH_OK)
+	if (inspection->mime == NULL || (terms->hashes && !begin_hash(inspection)))
 		inspection_close(&inspection);
 	return inspection;
 }
@@ -98,8 +103,9 @@ bool inspection_take(void *owner, const void *bytes, size_t size)
 	struct inspection *inspection = owner;
 
 	inspection->size_bytes += size;
-	return XXH3_64bits_update(inspection->hash, bytes, size) == XXH_OK &&
-	       mime_take(inspection->mime, bytes, size);
+	if (inspection->hash != NULL)
+		XXH3_64bits_update(inspection->hash, bytes, size);
+	return mime_take(inspection->mime, bytes, size);
 }
 
 /* ---- what is missing ---- */
@@ -120,7 +126,7 @@ static void format_date(uint64_t unix_ms, char *out)
 
 static bool has_eightbit_path(const char *path)
 {
-	return mime_has_eightbit(path, strlen(path));
+	return utf8_has_eightbit(path, strlen(path));
 }
 
 /* The reverse-path, with a domain; else our postmaster. */
@@ -256,7 +262,8 @@ bool inspection_end(struct inspection *inspection, const struct inspection_sourc
 				    !inspection->parts_stay_eightbit &&
 				    !(result->is_signed && inspection->has_eightbit);
 	result->is_empty = inspection->size_bytes == 0;
-	result->content_hash = XXH3_64bits_digest(inspection->hash);
+	if (inspection->hash != NULL)
+		result->content_hash = XXH3_64bits_digest(inspection->hash);
 	*out = *result;
 	result->plan = (struct plan){0};
 	return true;

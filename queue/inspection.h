@@ -47,6 +47,7 @@ struct inspection_terms {
 	uint64_t
 		base; /* the offset of the text's first byte in what is stored: the size of our trace */
 	unsigned repairs; /* enum inspection_repair */
+	bool hashes; /* content_hash is wanted */
 	bool smtputf8; /* MAIL said SMTPUTF8: raw UTF-8 in header fields is well-formed (RFC 6532) */
 	const char *
 		domain; /* what an address without one gets; NULL: it is left. Lives as charset does */
@@ -72,7 +73,8 @@ struct inspection_result {
 	bool sevenbit_possible; /* with the PLAN_SEVENBIT edits the text is 7-bit */
 	bool is_empty; /* not a byte of it */
 	bool is_auto_submitted; /* Auto-Submitted: not "no" (RFC 3834) */
-	uint64_t content_hash; /* of all the client's text: XXH3-64 */
+	uint64_t
+		content_hash; /* of all the client's text: XXH3-64; 0 where the terms do not want it */
 	uint64_t message_id_hash; /* of the Message-ID's value; 0: none */
 	uint64_t message_id_at,
 		message_id_size; /* the whole field, for one that is to be replaced */

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "core/ascii.h"
+#include "core/utf8.h"
 #include "queue/inspection_parts.h"
 
 #define PREFIX_SIZE (sizeof(INSPECTION_PREFIX) - 1)
@@ -78,13 +79,13 @@ static bool make_sevenbit(struct inspection *inspection, const struct mime_field
 	*made = true;
 	if (!make_value(inspection, field, kind, is_whole, true, name_size, seven, &changed))
 		return false;
-	if (changed && !mime_has_eightbit(seven->data, seven->size))
+	if (changed && !utf8_has_eightbit(seven->data, seven->size))
 		return replace_value(inspection, PLAN_SEVENBIT, field, seven);
 	if (!has_address(kind)) {
 		if (!make_value(inspection, field, FIELD_UNSTRUCTURED, is_whole, true,
 			    name_size + PREFIX_SIZE, seven, &changed))
 			return false;
-		if (changed && !mime_has_eightbit(seven->data, seven->size))
+		if (changed && !utf8_has_eightbit(seven->data, seven->size))
 			return inspection_insert(
 				       inspection, PLAN_SEVENBIT, field->at, INSPECTION_PREFIX) &&
 			       replace_value(inspection, PLAN_SEVENBIT, field, seven);
@@ -103,7 +104,7 @@ static bool repair_value(struct inspection *inspection, const struct mime_field 
 	if (!make_value(inspection, field, kind, is_whole, false, name_size, value, &changed))
 		return false;
 	inspection->value_changed = changed;
-	eightbit = changed ? mime_has_eightbit(value->data, value->size) : field->has_eightbit;
+	eightbit = changed ? utf8_has_eightbit(value->data, value->size) : field->has_eightbit;
 	if (!eightbit)
 		return !changed || replace_value(inspection, PLAN_ALWAYS, field, value);
 	inspection->result.header_eightbit = true;

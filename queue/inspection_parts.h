@@ -44,7 +44,7 @@ enum single {
 struct inspection {
 	struct inspection_terms terms;
 	const struct inspection_source *source; /* during inspection_end */
-	XXH3_state_t *hash;
+	XXH3_state_t *hash; /* NULL: not wanted */
 	struct mime *mime;
 	uint64_t size_bytes;
 	struct inspection_result result;

@@ -1,11 +1,11 @@
 #include "queue/mime.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/ascii.h"
 #include "core/bytes.h"
+#include "core/utf8.h"
 #include "queue/field.h"
 #include "queue/mime_measure.h"
 
@@ -80,7 +80,7 @@ static bool begin_part(struct mime *mime, uint64_t at, const char *type)
 	memset(part, 0, sizeof(*part));
 	part->depth = mime->levels++;
 	part->header_at = at;
-	snprintf(part->type, sizeof part->type, "%s", type);
+	strcpy(part->type, type); /* TYPE_FIRST or TYPE_MESSAGE */
 	mime->in_header = true;
 	mime->indent = 0;
 	mime->count++;
@@ -189,7 +189,7 @@ static void read_type(struct mime_part *part, const struct mime_field *field)
 	boundary = field_parameter(
 		field->value, size, "boundary", part->boundary, sizeof part->boundary);
 	if (boundary > 0 && boundary < MIME_BOUNDARY_MAX &&
-		!mime_has_eightbit(part->boundary, (size_t)boundary))
+		!utf8_has_eightbit(part->boundary, (size_t)boundary))
 		part->boundary_size = (size_t)boundary;
 }
 
@@ -254,7 +254,7 @@ static bool grow_field(struct mime *mime, const char *text, size_t size, bool is
 
 	if (keep > size)
 		keep = size;
-	mime->field_eightbit |= mime_has_eightbit(text, size);
+	mime->field_eightbit |= utf8_has_eightbit(text, size);
 	mime->field_nul |= memchr(text, '\0', size) != NULL;
 	mime->field_size += size;
 	if (mime->field_run == NULL || !is_in_run) {

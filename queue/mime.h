@@ -117,7 +117,4 @@ bool mime_end(struct mime *mime) __attribute__((warn_unused_result));
 uint64_t mime_mbox_size(const struct mime *mime); /* of the "From " line at the top; 0: none */
 bool mime_has_too_many(const struct mime *mime); /* over MIME_PARTS_MAX */
 
-/* Eight at a time. */
-bool mime_has_eightbit(const void *bytes, size_t size);
-
 #endif

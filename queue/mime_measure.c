@@ -2,23 +2,10 @@
 
 #include <string.h>
 
+#include "core/utf8.h"
 #include "queue/mime.h"
 
 #define LINE_ROOM (MIME_LINE_BYTES + 2) /* with CRLF */
-
-bool mime_has_eightbit(const void *bytes, size_t size)
-{
-	const char *at = bytes;
-	uint64_t seen = 0, word;
-
-	for (; size >= sizeof(word); at += sizeof(word), size -= sizeof(word)) {
-		memcpy(&word, at, sizeof(word));
-		seen |= word;
-	}
-	for (; size > 0; at++, size--)
-		seen |= (uint8_t)*at;
-	return (seen & UINT64_C(0x8080808080808080)) != 0;
-}
 
 /*
  * The last line end within the room of one line shows that all lines up to it are short: so only some bytes of each 1,000
@@ -82,7 +69,7 @@ static void measure_eightbit(struct mime_measure *measure, const char *bytes, si
 void mime_measure_take(struct mime_measure *measure, const char *bytes, size_t size)
 {
 	measure_lines(measure, bytes, size);
-	if (measure->utf8_more > 0 || mime_has_eightbit(bytes, size))
+	if (measure->utf8_more > 0 || utf8_has_eightbit(bytes, size))
 		measure_eightbit(measure, bytes, size);
 	if (!measure->has_nul)
 		measure->has_nul = memchr(bytes, '\0', size) != NULL;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/ascii.h"
+#include "core/utf8.h"
 
 /*
  * One call's way through its input. Bytes from `run` to `at` go to the sink as they are; they are only handed over when
@@ -39,20 +40,6 @@ static bool is_dropped(const struct dotstream *stream)
 	       stream->over_limit || stream->sink_failed;
 }
 
-/* Some byte over 127, eight at a time. */
-static bool find_eightbit(const char *bytes, size_t size)
-{
-	uint64_t seen = 0, word;
-
-	for (; size >= sizeof(word); bytes += sizeof(word), size -= sizeof(word)) {
-		memcpy(&word, bytes, sizeof(word));
-		seen |= word;
-	}
-	for (; size > 0; bytes++, size--)
-		seen |= (uint8_t)*bytes;
-	return (seen & UINT64_C(0x8080808080808080)) != 0;
-}
-
 static void sink(struct dotstream *stream, const char *bytes, size_t size)
 {
 	if (!is_dropped(stream) && !stream->sink(stream->owner, bytes, size))
@@ -67,7 +54,7 @@ static void sink_run(struct pass *pass)
 	if (size == 0)
 		return;
 	if (!stream->has_eightbit)
-		stream->has_eightbit = find_eightbit(pass->run, size);
+		stream->has_eightbit = utf8_has_eightbit(pass->run, size);
 	if (!stream->has_nul)
 		stream->has_nul = memchr(pass->run, '\0', size) != NULL;
 	sink(stream, pass->run, size);

@@ -45,6 +45,7 @@ bool data_begin(struct session *session)
 	size_t field_size = trace_format(&trace, field);
 	struct inspection_terms terms = {.base = field_size,
 		.repairs = session->policy->repairs,
+		.hashes = session->policy->lenient,
 		.smtputf8 = transaction->smtputf8,
 		.domain = session->domain,
 		.charset = session->charset};

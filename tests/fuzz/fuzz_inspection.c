@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/bytes.h"
+#include "core/utf8.h"
 #include "queue/inspection.h"
 #include "queue/mime.h"
 #include "queue/repair.h"
@@ -40,6 +41,7 @@ static void inspect(
 	const struct bytes *text, unsigned how, size_t step, struct inspection_result *out)
 {
 	struct inspection_terms terms = {.base = BASE,
+		.hashes = true,
 		.repairs = how & (REPAIR_LINES | REPAIR_MISSING | REPAIR_CONTENT),
 		.smtputf8 = (how & 8) != 0,
 		.domain = "example.com",
@@ -115,7 +117,7 @@ static void check_repaired(const struct bytes *text, const struct inspection_res
 	repair(text, &encoded, sevenbit, &repaired);
 	check_canonical(&repaired, how, found->is_signed);
 	if (sevenbit && found->sevenbit_possible)
-		require(!mime_has_eightbit(repaired.data, repaired.size));
+		require(!utf8_has_eightbit(repaired.data, repaired.size));
 	inspect(&repaired, how, SIZE_MAX / 2, &again);
 	/* a line may become a delimiter when its NULs are gone */
 	if (text->size == 0 || memchr(text->data, '\0', text->size) == NULL)

@@ -19,8 +19,11 @@
 static void inspect_as(unsigned repairs, bool smtputf8, const char *text, size_t size,
 	struct inspection_result *out)
 {
-	struct inspection_terms terms = {
-		.base = BASE, .repairs = repairs, .smtputf8 = smtputf8, .charset = "iso-8859-1"};
+	struct inspection_terms terms = {.base = BASE,
+		.repairs = repairs,
+		.hashes = repairs != 0,
+		.smtputf8 = smtputf8,
+		.charset = "iso-8859-1"};
 	struct inspection_source source = {.reverse_path = "a@example.com",
 		.hostname = "relay.example.com",
 		.id = 1,
@@ -50,6 +53,19 @@ static void well_formed_text_needs_nothing(void **state)
 	assert_int_equal(found.message_id_at, BASE + 60);
 	assert_int_equal(found.message_id_size, 29);
 	assert_true(found.message_id_hash != 0);
+}
+
+static void content_is_hashed_where_that_is_wanted(void **state)
+{
+	struct inspection_result one, other;
+
+	(void)state;
+	inspect(ALL, WHOLE "\r\nhello\r\n", &one);
+	inspect(ALL, WHOLE "\r\nhullo\r\n", &other);
+	assert_true(one.content_hash != 0 && one.content_hash != other.content_hash);
+	inspect(0, WHOLE "\r\nhello\r\n", &one);
+	assert_int_equal(one.content_hash, 0);
+	assert_true(one.message_id_hash != 0);
 }
 
 static void missing_fields_come_first(void **state)
@@ -154,6 +170,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(well_formed_text_needs_nothing),
+		cmocka_unit_test(content_is_hashed_where_that_is_wanted),
 		cmocka_unit_test(missing_fields_come_first),
 		cmocka_unit_test(signed_text_loses_nothing_but_nuls),
 		cmocka_unit_test(eightbit_of_a_strict_client_is_touched_only_for_seven_bits),
