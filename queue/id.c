@@ -1,8 +1,6 @@
 #include "queue/id.h"
 
-#include <inttypes.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/hex.h"
@@ -47,7 +45,11 @@ uint64_t id_next(struct id_source *source)
 
 char *id_format(uint64_t id, char *out)
 {
-	snprintf(out, ID_TEXT_SIZE, "%014" PRIX64, id);
+	size_t size = id >> 56 == 0 ? 14 : id >> 60 == 0 ? 15 : 16;
+
+	out[size] = '\0';
+	for (size_t i = size; i-- > 0; id >>= 4)
+		out[i] = "0123456789ABCDEF"[id & 15];
 	return out;
 }
 

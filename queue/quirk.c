@@ -1,6 +1,5 @@
 #include "queue/quirk.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -327,20 +326,39 @@ const struct quirk_row *quirk_row(unsigned number)
 
 unsigned quirk_set_next(const struct quirk_set *set, unsigned after)
 {
-	for (unsigned number = after + 1; number < QUIRK_COUNT; number++)
-		if (quirk_set_has(set, number))
-			return number;
-	return 0;
+	unsigned from = after + 1, word = from / 64;
+	uint64_t bits;
+
+	if (word >= QUIRK_WORDS)
+		return 0;
+	bits = set->bits[word] & UINT64_MAX << from % 64;
+	while (bits == 0 && ++word < QUIRK_WORDS)
+		bits = set->bits[word];
+	return bits != 0 ? word * 64 + (unsigned)__builtin_ctzll(bits) : 0;
+}
+
+/* "Q-07", "Q-33", "Q-110": of each message, so without printf. */
+static char *put_number(char *out, unsigned number)
+{
+	*out++ = 'Q';
+	*out++ = '-';
+	if (number >= 100)
+		*out++ = (char)('0' + number / 100);
+	*out++ = (char)('0' + number / 10 % 10);
+	*out++ = (char)('0' + number % 10);
+	return out;
 }
 
 char *quirk_set_format(const struct quirk_set *set, char *out)
 {
-	size_t size = 0;
+	char *at = out;
 
-	out[0] = '\0';
-	for (unsigned number = 0; (number = quirk_set_next(set, number)) != 0;)
-		size += (size_t)snprintf(out + size, QUIRK_TEXT_SIZE - size, "%sQ-%02u",
-			size > 0 ? " " : "", number);
+	for (unsigned number = 0; (number = quirk_set_next(set, number)) != 0;) {
+		if (at > out)
+			*at++ = ' ';
+		at = put_number(at, number);
+	}
+	*at = '\0';
 	return out;
 }
 

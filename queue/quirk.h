@@ -141,8 +141,10 @@ const struct quirk_row *quirk_row(unsigned number);
 
 /* ---- sets ---- */
 
+#define QUIRK_WORDS 2
+
 struct quirk_set {
-	uint64_t bits[2];
+	uint64_t bits[QUIRK_WORDS];
 };
 
 static inline void quirk_set_add(struct quirk_set *set, unsigned number)
@@ -169,7 +171,7 @@ static inline void quirk_set_merge(struct quirk_set *into, const struct quirk_se
 /* The next number greater than `after`, or 0: none. Begin with 0. */
 unsigned quirk_set_next(const struct quirk_set *set, unsigned after);
 
-#define QUIRK_TEXT_SIZE 768 /* "Q-01 Q-02 …" and a NUL */
+#define QUIRK_TEXT_SIZE 768 /* "Q-01 Q-02 …" of all 127, and a NUL */
 /* Returns `out`; "" for none. */
 char *quirk_set_format(const struct quirk_set *set, char *out);
 /* Of "Q-33 Q-61"; what it does not know it passes over. */

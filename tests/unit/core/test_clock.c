@@ -34,6 +34,8 @@ static void rfc5322_is_english_and_in_utc(void **state)
 	assert_string_equal(clock_format_rfc5322(NOV_22_2026_MS, text),
 		"Sun, 22 Nov 2026 10:00:00 +0000 (UTC)");
 	assert_string_equal(clock_format_rfc5322(0, text), "Thu, 1 Jan 1970 00:00:00 +0000 (UTC)");
+	assert_string_equal(clock_format_rfc5322(UINT64_C(253402300799000), text),
+		"Fri, 31 Dec 9999 23:59:59 +0000 (UTC)");
 }
 
 static void formats_do_not_follow_the_time_zone(void **state)

@@ -109,6 +109,9 @@ static void text_has_14_digits_and_is_ordered_like_the_number(void **state)
 
 	(void)state;
 	assert_string_equal(id_format(0x0A1B2C3D4E5F60, one), "0A1B2C3D4E5F60");
+	assert_string_equal(id_format(0xF000000000000000, one), "F000000000000000");
+	assert_string_equal(id_format(0x0100000000000000, one), "100000000000000");
+	assert_string_equal(id_format(0, one), "00000000000000");
 	assert_string_equal(id_format(UINT64_MAX, other), "FFFFFFFFFFFFFFFF");
 	id_format(0xFF, one);
 	id_format(0x100, other);

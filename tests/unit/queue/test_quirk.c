@@ -99,6 +99,22 @@ static void a_set_is_written_in_order_and_read_again(void **state)
 	assert_true(quirk_set_is_empty(&again));
 }
 
+static void the_next_of_a_set_is_found_in_either_word(void **state)
+{
+	struct quirk_set set = {{0, 0}};
+
+	(void)state;
+	assert_int_equal(quirk_set_next(&set, 0), 0);
+	quirk_set_add(&set, 63);
+	quirk_set_add(&set, 64);
+	quirk_set_add(&set, 110);
+	assert_int_equal(quirk_set_next(&set, 0), 63);
+	assert_int_equal(quirk_set_next(&set, 63), 64);
+	assert_int_equal(quirk_set_next(&set, 64), 110);
+	assert_int_equal(quirk_set_next(&set, 110), 0);
+	assert_int_equal(quirk_set_next(&set, 127), 0);
+}
+
 static void a_set_of_all_fits_its_text(void **state)
 {
 	struct quirk_set set = {{0, 0}}, again;
@@ -118,6 +134,7 @@ int main(void)
 		cmocka_unit_test(no_two_have_the_same_name),
 		cmocka_unit_test(what_needs_tls_or_accounts_comes_later),
 		cmocka_unit_test(a_set_is_written_in_order_and_read_again),
+		cmocka_unit_test(the_next_of_a_set_is_found_in_either_word),
 		cmocka_unit_test(a_set_of_all_fits_its_text),
 	};
 
