@@ -1,5 +1,6 @@
 /* The ledger: who hands over, how much, and with which quirks. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,7 +63,7 @@ static int parse_page(const struct request *request, struct page *page, struct a
 			after);
 		return -1;
 	}
-	strcpy(page->after, after != NULL ? after : "");
+	snprintf(page->after, sizeof(page->after), "%s", after != NULL ? after : "");
 	if (parse_limit(request_parameter(request, "limit"), page, answer) < 0)
 		return -1;
 	return parse_quirk(request_parameter(request, "quirk"), page, answer);
@@ -76,7 +77,7 @@ static bool is_done(const struct page *page)
 
 static void write_row(struct page *page, const struct ledger_client *client)
 {
-	strcpy(page->after, client->address);
+	snprintf(page->after, sizeof(page->after), "%s", client->address);
 	page->looked++;
 	if (page->quirk != 0 && ledger_find_quirk(client, page->quirk) == NULL)
 		return;

@@ -95,7 +95,7 @@ static int check_name(const struct config_draft *draft, const struct config_give
 /* What is not given and depends on what is. */
 static int complete_listener(struct config_draft *draft, const struct config_given *given)
 {
-	static const int64_t fragile_idle_ms = 10 * 60 * 1000; /* */
+	static const int64_t fragile_idle_ms = INT64_C(10) * 60 * 1000; /* */
 	struct config_listener *listener = &draft->config->listeners[given->index];
 	bool fragile = listener->profile == PROFILE_FRAGILE;
 

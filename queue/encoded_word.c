@@ -243,15 +243,18 @@ static void put_word(struct fold *fold, const struct run *run, const char *at, s
 	char word[CHARSET_MAX + 2 * WORD_MAX];
 	size_t length = 0, name = strlen(run->charset);
 
-	memcpy(word, "=?", 2);
+	word[0] = '=';
+	word[1] = '?';
 	memcpy(word + 2, run->charset, name);
 	length = name + 2;
-	memcpy(word + length, run->is_q ? "?Q?" : "?B?", 3);
-	length += 3;
+	word[length++] = '?';
+	word[length++] = run->is_q ? 'Q' : 'B';
+	word[length++] = '?';
 	length += run->is_q ? put_q(word + length, at, size, run->in_phrase)
 			    : put_b(word + length, at, size);
-	memcpy(word + length, "?=", 2);
-	fold_word(fold, word, length + 2);
+	word[length++] = '?';
+	word[length++] = '=';
+	fold_word(fold, word, length);
 }
 
 void encoded_word_write(

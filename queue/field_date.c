@@ -62,8 +62,8 @@ static int take_name(struct scan *scan, const char *list)
 {
 	if (word_size(scan) != 3)
 		return -1;
-	for (int i = 0; list[3 * i] != '\0'; i++) {
-		char name[4] = {list[3 * i], list[3 * i + 1], list[3 * i + 2], '\0'};
+	for (int i = 0; *list != '\0'; i++, list += 3) {
+		char name[4] = {list[0], list[1], list[2], '\0'};
 
 		if (ascii_equals(scan->at, 3, name)) {
 			scan->at += 3;
@@ -118,13 +118,13 @@ static bool take_zone(struct scan *scan, int64_t *east)
 		if (sign == 0 || scan->at == scan->end || !ascii_is_digit(*scan->at) ||
 			take_number(scan, 4, 4, &number) < 0)
 			return false;
-		*east = sign * (number / 100 * 3600 + number % 100 * 60);
+		*east = (int64_t)sign * (number / 100 * 3600 + number % 100 * 60);
 		return number % 100 < 60;
 	}
 	*east = 0;
 	for (size_t i = 0; i < sizeof(zones) / sizeof(zones[0]); i++)
 		if (ascii_equals(scan->at, size, zones[i].name)) {
-			*east = zones[i].hours * 3600;
+			*east = (int64_t)zones[i].hours * 3600;
 			scan->at += size;
 			return true;
 		}

@@ -12,7 +12,7 @@
 #include "queue/mailbox_list.h"
 
 #define YEAR_2001      978307200 /* clocks that were never set begin before it */
-#define WEEK_S         (7 * 86400)
+#define WEEK_S         (INT64_C(7) * 86400)
 #define MESSAGE_ID_MAX 900 /* it cannot be folded */
 
 bool field_is_clean(const void *value, size_t size)

@@ -32,7 +32,7 @@ static size_t put_seen_key(uint8_t *to, uint64_t seen_unix_ms, const char *addre
 }
 
 /* The address that a key ends with. False: it is not of this kind, or damaged. */
-static bool read_key(const MDB_val *key, char kind, size_t head, char *address)
+static bool read_key(const MDB_val *key, uint8_t kind, size_t head, char *address)
 {
 	const uint8_t *bytes = key->mv_data;
 

@@ -76,7 +76,7 @@ static int hex(int c)
 {
 	if (ascii_is_digit((char)c))
 		return c - '0';
-	c = ascii_lower((char)c);
+	c = (unsigned char)ascii_lower((char)c);
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 

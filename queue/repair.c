@@ -9,7 +9,8 @@
 /* What is taken from and written to in one run. */
 struct flow {
 	const uint8_t *from, *from_end;
-	uint8_t *to, *to_end;
+	uint8_t *to;
+	const uint8_t *to_end;
 };
 
 static void put(struct flow *flow, const void *bytes, size_t size)
@@ -391,7 +392,7 @@ static bool act(struct repair *repair, struct flow *flow, const struct plan_edit
 }
 
 void repair_run(struct repair *repair, const uint8_t **from, const uint8_t *from_end, uint8_t **to,
-	uint8_t *to_end)
+	const uint8_t *to_end)
 {
 	struct flow flow = {*from, from_end, *to, to_end};
 	bool goes_on = true;

@@ -53,7 +53,7 @@ void repair_fini(struct repair *repair);
 
 /* From *from up to from_end into *to up to to_end; both are moved. */
 void repair_run(struct repair *repair, const uint8_t **from, const uint8_t *from_end, uint8_t **to,
-	uint8_t *to_end);
+	const uint8_t *to_end);
 bool repair_is_done(const struct repair *repair);
 
 /* About how large the text becomes; only what quoted-printable adds is guessed. */

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-#define SLOTS (TALLY_CLIENTS_MAX * 2) /* a power of two */
+#define SLOTS ((size_t)TALLY_CLIENTS_MAX * 2) /* a power of two */
 
 struct tally {
 	struct writer *writer;

@@ -109,9 +109,9 @@ static void settle_group(struct writer *writer, const bool *stored)
 {
 	struct writer_heal *heal = &writer->heal;
 	bool too_late = heal->rounds > 0 && clock_mono_ms(writer->clock) >= heal->until_mono_ms;
-	size_t tried = writer->alone_count, kept = 0;
+	size_t tried = writer->alone_count, count = writer->group_count, kept = 0;
 
-	for (size_t i = 0; i < writer->group_count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		struct writer_request *request = writer->group[i];
 
 		if (!stored[i] && !(too_late && i < tried)) {
