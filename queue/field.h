@@ -78,7 +78,8 @@ int field_fold(
 /* 0 and the time, or -1: not a date by RFC 5322 3.3 or 4.3. */
 int field_date_parse(const void *value, size_t size, int64_t *unix_s);
 
-/* Content-Type: "type/subtype" lower-cased into out (size bytes); false: cannot be understood (then text/plain, RFC 2045 5.2). */
+/* Content-Type: "type/subtype" lower-cased into out, cut to its size; 8-bit in it is "_". False: cannot be understood (then
+ * text/plain, RFC 2045 5.2). */
 bool field_content_type(const void *value, size_t size, char *out, size_t out_size);
 /* A parameter's value, unquoted, comments aside; returns its size, or -1: not there. Cut at out_size - 1. */
 int field_parameter(const void *value, size_t size, const char *name, char *out, size_t out_size);

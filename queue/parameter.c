@@ -182,34 +182,34 @@ static bool is_token(char c)
 	return c > ' ' && c < 0x7f && strchr("()<>@,;:\\\"/[]?=", c) == NULL;
 }
 
-/* The size of the token at the front, lower-cased into out; 0: none, or no room for it. */
-static size_t copy_token(const char *at, const char *end, char *out, size_t room)
+/*
+ * The token at the front, lower-cased into out and cut to its room; returns what is behind it. What field_repair does to its
+ * bytes does not change what it is: NULs go, and 8-bit becomes "_".
+ */
+static const char *copy_token(const char *at, const char *end, char *out, size_t room)
 {
 	size_t size = 0;
 
-	for (; size < (size_t)(end - at) && is_token(at[size]); size++) {
-		if (size == room)
-			return 0;
-		out[size] = ascii_lower(at[size]);
-	}
-	return size;
+	for (; at < end && (*at == '\0' || (*at & 0x80) != 0 || is_token(*at)); at++)
+		if (*at != '\0' && size < room)
+			out[size++] = (*at & 0x80) != 0 ? '_' : ascii_lower(*at);
+	out[size] = '\0';
+	return at;
 }
 
 bool field_content_type(const void *value, size_t size, char *out, size_t out_size)
 {
-	const char *end = (const char *)value + size;
-	const char *at = comment_skip(value, end);
-	size_t type, subtype;
+	const char *end = (const char *)value + size, *at;
+	size_t type;
 
 	if (out_size < 4)
 		return false;
-	type = copy_token(at, end, out, out_size - 3);
-	at = comment_skip(at + type, end);
+	at = copy_token(comment_skip(value, end), end, out, out_size - 3);
+	type = strlen(out);
+	at = comment_skip(at, end);
 	if (type == 0 || at == end || *at != '/')
 		return false;
 	out[type] = '/';
-	at = comment_skip(at + 1, end);
-	subtype = copy_token(at, end, out + type + 1, out_size - type - 2);
-	out[type + 1 + subtype] = '\0';
-	return subtype > 0;
+	copy_token(comment_skip(at + 1, end), end, out + type + 1, out_size - type - 2);
+	return out[type + 1] != '\0';
 }

@@ -44,10 +44,22 @@ static void what_is_no_type_is_said_to_be_none(void **state)
 	assert_null(type("/plain"));
 	assert_null(type("text/"));
 	assert_null(type("; charset=x"));
-	assert_null(type("t\xe4xt/plain"));
-	assert_false(field_content_type("text/plain", 10, small, sizeof(small)));
+	assert_true(field_content_type("text/plain", 10, small, sizeof(small)));
+	assert_string_equal(small, "text/pl");
 	assert_true(field_content_type("a/bcdef", 7, small, sizeof(small)));
 	assert_string_equal(small, "a/bcdef");
+}
+
+/* Else a part would be another one once its field is repaired. */
+static void a_type_with_8bit_or_nuls_is_what_it_is_when_repaired(void **state)
+{
+	char read[80];
+
+	(void)state;
+	assert_string_equal(type("multipart/d\x89\xffigest; boundary=b"), "multipart/d__igest");
+	assert_string_equal(type("t\xe4xt/plain"), "t_xt/plain");
+	assert_true(field_content_type("multi\0part/mixed", 16, read, sizeof(read)));
+	assert_string_equal(read, "multipart/mixed");
 }
 
 static void a_parameter_is_read(void **state)
@@ -105,6 +117,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_type_is_read_in_lower_case),
 		cmocka_unit_test(what_is_no_type_is_said_to_be_none),
+		cmocka_unit_test(a_type_with_8bit_or_nuls_is_what_it_is_when_repaired),
 		cmocka_unit_test(a_parameter_is_read),
 		cmocka_unit_test(a_malformed_parameter_is_read_as_far_as_it_goes),
 		cmocka_unit_test(a_parameter_in_sections_is_put_together),
