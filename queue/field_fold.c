@@ -43,10 +43,11 @@ void field_fold_text(enum field_kind kind, struct fold *fold, const char *text, 
 
 static bool has_long_line(size_t name_size, const char *value, size_t size)
 {
-	const char *at = value, *end = value + size;
+	const char *at = value, *end;
 
-	if (name_size + 1 + size <= LINE_MAX_5322)
+	if (size == 0 || name_size + 1 + size <= LINE_MAX_5322)
 		return false;
+	end = value + size;
 	for (size_t before = name_size + 1; at < end; before = 0) {
 		const char *line_end = memmem(at, (size_t)(end - at), "\r\n", 2);
 
