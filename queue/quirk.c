@@ -174,7 +174,7 @@ static const struct quirk_row table[QUIRK_COUNT] = {
 		"once.",
 		"Use a program that speaks plain TCP instead of telnet."},
 	[QUIRK_SLOW_COMMANDS] = {"types slowly", QUIRK_AT_ENVELOPE, QUIRK_MET,
-		"A command may take five minutes to arrive, however busy the relay is.", NULL},
+		"A command may take ten minutes to arrive, however busy the relay is.", NULL},
 	[QUIRK_SHORT_PATIENCE] = {"gives up quickly", QUIRK_AT_CONNECTION, QUIRK_MET,
 		"Nothing that takes long stands between a command and its reply.",
 		"Set the device's time-out as high as it goes."},

@@ -52,6 +52,9 @@ static bool swallow(
 	if (manners->swallow == SWALLOW_NOTHING)
 		return false;
 	if (manners->swallow == SWALLOW_ARMED && command->fault == COMMAND_SOUND &&
+		command->verb_size == 0)
+		return false; /* an empty line tells nothing yet */
+	if (manners->swallow == SWALLOW_ARMED && command->fault == COMMAND_SOUND &&
 		verb_is_known(command)) {
 		manners->swallow = SWALLOW_NOTHING;
 		return false;

@@ -3,7 +3,7 @@
  *
  * Lenient listeners only (policy.h). A line is looked at before it is a command:
  *   1. A text that comes although DATA was refused (Q-47) is swallowed. DATA without a recipient arms it; the first line
- *      that is no command of SMTP begins it. It ends as a text does: at "." between CRLFs, or between lone LFs when the
+ *      that is neither empty nor a command of SMTP begins it. It ends as a text does: at "." between CRLFs, or between lone LFs when the
  *      client has sent nothing else and waits for us. Then 554 is said once more, as the client awaits one reply to its
  *      text. Nothing of it is executed, whatever it holds, but a line that is QUIT, which can only end the session.
  *   2. Empty lines are passed over (Q-43), up to MANNERS_EMPTY_LINES in a row; more end the session.
@@ -23,7 +23,8 @@
 #define MANNERS_EMPTY_LINES 100 /* in a row */
 #define MANNERS_BINARY_LINES \
 	20 /* in a row: unknown commands with bytes that no command has */
-#define MANNERS_NOOPS 10 /* from so many on a connection is one that is kept open by NOOP */
+#define MANNERS_NOOPS \
+	10 /* from so many without a message on is a connection kept open by NOOP */
 
 enum manners_swallow { SWALLOW_NOTHING, SWALLOW_ARMED, SWALLOW_TEXT };
 

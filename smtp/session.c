@@ -67,8 +67,6 @@ void session_move(struct session *session, enum session_state to)
 	if ((states[session->state].next & 1u << to) == 0)
 		log_panic("session: %s cannot follow %s", states[to].name,
 			states[session->state].name);
-	if (session->state == SESSION_RCPT && to >= SESSION_CLOSING && session->policy->lenient)
-		session_quirk(session, QUIRK_PREFLIGHT, NULL, 0);
 	count_receiving(session->state, to);
 	session->state = to;
 	idle_note(session);

@@ -150,7 +150,10 @@ void session_resume(struct session *session);
 void session_move(struct session *session, enum session_state to);
 const char *session_state_name(enum session_state state);
 
-/* One reply: "250 2.1.0 Ok", without CRLF. */
+/*
+ * One reply: "250 2.1.0 Ok", without CRLF. ASCII, and within 80 bytes as old clients have no more room, where our own name has
+ * no more than 63; the lines of EHLO may be longer.
+ */
 void session_reply(struct session *session, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 /* A 5xx to a command that the client got wrong or may not give: counted; too many end the session. */

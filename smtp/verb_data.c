@@ -103,6 +103,7 @@ static void reply_accepted(struct session *session, uint64_t id)
 	receipt_note(session, id);
 	session->commands = 0;
 	session->bad_commands = 0;
+	session->manners.noops = 0;
 }
 
 static void accept_message(struct session *session)

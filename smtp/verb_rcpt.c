@@ -135,8 +135,7 @@ void verb_rcpt(struct session *session, const struct command *command)
 	if (refusal != NULL) {
 		session_reject(session, "%s", refusal);
 	} else if (!session->may_relay) {
-		session_reject(session, "550 5.7.1 Host %s may not send mail through this relay",
-			session->client);
+		session_reject(session, "550 5.7.1 %s may not send mail here", session->client);
 	} else if (session->transaction->recipient_count + count >
 		   policy_recipients(session->listener)) {
 		session_trouble(session, TROUBLE_RECIPIENTS);

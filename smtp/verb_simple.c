@@ -31,7 +31,7 @@ void verb_quit(struct session *session, const struct command *command)
 {
 	(void)command;
 	session->said_quit = true;
-	session_reply(session, "221 2.0.0 %s closing connection", session->config->hostname);
+	session_reply(session, "221 2.0.0 %s bye", session->config->hostname);
 	session_move(session, SESSION_CLOSING);
 }
 

@@ -58,6 +58,15 @@ def test_q09_noop_keeps_a_connection_open_for_nothing(door):
     assert counted(door, "Q-09") == 1
 
 
+def test_q09_rset_between_messages_is_no_keep_alive(door):
+    with door.client() as client:
+        client.hello()
+        for _ in range(12):
+            client.command("RSET", 250)
+            transact(client)
+    assert not [message for message in door.messages() if "Q-09" in message["quirks"]]
+
+
 @pytest.mark.parametrize("end", [b"QUIT\r\n", b""], ids=["quit", "close"])
 def test_q12_a_preflight_is_counted_and_no_error(door, end):
     with door.client() as client:

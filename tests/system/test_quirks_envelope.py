@@ -168,6 +168,13 @@ def test_q47_a_client_that_looks_goes_on_with_commands(door):
     assert say(door, HELLO, b"DATA\r\n", b"NOOP\r\n", b"DATA\r\n", b"QUIT\r\n") == [250, 554, 250, 554, 221]
 
 
+def test_q47_q43_an_empty_line_behind_the_refusal_begins_no_text(door):
+    assert say(door, HELLO, b"DATA\r\n", b"\r\nRSET\r\n", b"\n\nNOOP\r\n", b"QUIT\r\n") == [250, 554, 250, 250, 221]
+    with door.client() as client:
+        client.send(b"DATA\r\n\r\n\r\njust text, no header\r\nMAIL FROM:<evil@example.com>\r\n.\r\nNOOP\r\n")
+        assert [client.reply()[0] for _ in range(3)] == [554, 554, 250]
+
+
 def test_q47_quit_ends_a_swallowed_text(door):
     with door.client() as client:
         client.hello()

@@ -69,6 +69,24 @@ def test_q06_each_reply_is_one_send_and_goes_out_at_once(make_relay, upstream):
     assert len(replies[1]) < 536 - 2 * replies[1].count("\n")
 
 
+def test_q06_no_reply_but_that_to_ehlo_has_more_than_80_bytes(make_relay, upstream):
+    """Each is ASCII, one line, and never 4xx, also for a relay with a long name."""
+    relay = make_relay(upstream.port, profile="fragile", start=False, listen="max_bad_commands = 1000")
+    relay.config.write_text(relay.config.read_text().replace("hostname = relay.example", f"hostname = {'x' * 55}.example"))
+    relay.start()
+    with relay.client() as client:
+        replies = [client.banner]
+        for line in ("HELO x", "HELO a\x01", "MAIL", "MAIL FROM:<a@@>", "MAIL FROM:<m\xfc@x>", "MAIL FROM:<" + "x" * 70 + "@y>", "RCPT TO:<b@x>",
+                     "DATA", "NOOP", "VRFY x", "HELP", "EXPN x", "STARTTLS", "AUTH PLAIN", "LHLO x", "XCLIENT x", "XYZZY", "\xff", "NOOP " + "x" * 5000,
+                     "BDAT 0", "MAIL FROM:<a@example.com>", "RCPT", "RCPT TO:<@>", "RCPT TO:<b%c@d>", "RCPT TO:<m\xfc@x>",
+                     "RCPT TO:<" + "x" * 70 + "@y>", "RCPT TO:<b@example.org>", "BDAT 0", "DATA", "BDAT 5 LAST", "QUIT"):
+            client.send(line.encode("latin-1") + b"\r\n" + (b"\r\nx\r\n" if line == "BDAT 5 LAST" else b""))
+            replies.append(client.reply()[1])
+        assert client.is_closed()
+    assert [reply for reply in replies if len(reply) > 80 or "\n" in reply or reply[0] not in "235" or reply[3] != " "] == []
+    assert relay.refusals() == {}
+
+
 def test_q09_keep_alives_are_free_and_idle_lasts_ten_minutes(make_relay, upstream):
     relay = make_relay(upstream.port, listen="max_bad_commands = 3", **FRAGILE)
     with relay.client() as client:

@@ -27,7 +27,7 @@ static void ehlo_offers_what_is_done_and_nothing_else(void **state)
 		       "250-PIPELINING\r\n250-SIZE 1048576\r\n250-8BITMIME\r\n"
 		       "250-ENHANCEDSTATUSCODES\r\n250-CHUNKING\r\n"
 		       "250-SMTPUTF8\r\n250 LIMITS RCPTMAX=100\r\n");
-	client_check(&client, "QUIT\r\n", "221 2.0.0 relay.example.edu closing connection\r\n");
+	client_check(&client, "QUIT\r\n", "221 2.0.0 relay.example.edu bye\r\n");
 	assert_true(client_is_closed(&client));
 	client_leave(&client);
 }
@@ -40,7 +40,7 @@ static void early_talker_is_answered_in_order(void **state)
 	client_check(&client, "HELO client.example\r\nNOOP\r\nVRFY x\r\nQUIT\r\n",
 		BANNER "250 relay.example.edu\r\n250 2.0.0 Ok\r\n"
 		       "252 2.5.2 Not verified, send the mail and it is tried\r\n"
-		       "221 2.0.0 relay.example.edu closing connection\r\n");
+		       "221 2.0.0 relay.example.edu bye\r\n");
 	client_leave(&client);
 }
 
