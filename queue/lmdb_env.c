@@ -215,10 +215,7 @@ static int check_tables(struct store *store, struct reason *reason)
 	return rc == 0 ? 0 : refuse(store, reason, "store damaged: its tables", rc);
 }
 
-/*
- * A store that was made before there was a ledger gets the table. Older versions do not look at it, so that the schema is
- * the same. Without room there is no ledger until the next start: mail comes first.
- */
+/* A store that was made before there was a ledger gets the table. LMDB's code or ENOSPC. */
 static int add_ledger(struct store *store)
 {
 	MDB_txn *txn;
@@ -226,27 +223,16 @@ static int add_ledger(struct store *store)
 
 	if (store->has_ledger || store->read_only)
 		return 0;
-	if (lmdb_env_grow(store, LEDGER_PAGES) == -ENOSPC)
-		return 0;
+	if (lmdb_env_grow(store, LEDGER_PAGES) < 0)
+		return ENOSPC;
 	rc = mdb_txn_begin(store->env, NULL, 0, &txn);
 	if (rc != 0)
 		return rc;
 	rc = open_ledger(store, txn, MDB_CREATE);
 	if (rc == 0)
-		rc = mdb_txn_commit(txn);
-	else
-		mdb_txn_abort(txn);
-	if (rc == 0)
-		return 0;
-	store->has_ledger = false;
-	return lmdb_errno(rc) == -ENOSPC ? 0 : rc;
-}
-
-static int add_table(struct store *store, struct reason *reason)
-{
-	int rc = add_ledger(store);
-
-	return rc == 0 ? 0 : refuse(store, reason, "adding the table of clients", rc);
+		return mdb_txn_commit(txn);
+	mdb_txn_abort(txn);
+	return rc;
 }
 
 /* Children must not inherit the store; of its descriptors LMDB leaves this one open to them. */
@@ -340,13 +326,12 @@ bool lmdb_env_in_place(const struct store *store)
 	return errno != ENOENT && errno != ENOTDIR && errno != EACCES;
 }
 
-int lmdb_env_open(struct store *store, struct reason *reason)
+static int open_checked(struct store *store, struct reason *reason)
 {
 	struct stat file;
-	int dead, rc;
+	int rc = store->file_ino == 0 ? find_file(store, &file, reason)
+				      : find_file_again(store, &file, reason);
 
-	rc = store->file_ino == 0 ? find_file(store, &file, reason)
-				  : find_file_again(store, &file, reason);
 	if (rc < 0)
 		return -1;
 	if (file.st_size == 0)
@@ -354,8 +339,30 @@ int lmdb_env_open(struct store *store, struct reason *reason)
 			"%s: store damaged: data.mdb is empty; nothing was changed",
 			store->data_dir);
 	if (open_env(store, (uint64_t)file.st_size, reason) < 0 ||
-		check_length(store, (uint64_t)file.st_size, reason) < 0 ||
-		check_tables(store, reason) < 0 || add_table(store, reason) < 0 ||
+		check_length(store, (uint64_t)file.st_size, reason) < 0)
+		return -1;
+	return check_tables(store, reason);
+}
+
+/*
+ * Older versions do not look at the ledger, so that the schema is the same. What cannot be added (no room, a disk in trouble)
+ * is not there until the next time: mail comes first. The commit that failed may have left the environment of no use, and its
+ * pages came before its meta page, so that the store is opened anew, with the table or without.
+ */
+static int make_current(struct store *store, struct reason *reason)
+{
+	if (add_ledger(store) == 0)
+		return 0;
+	lmdb_env_close(store);
+	store->must_write = true;
+	return open_checked(store, reason);
+}
+
+int lmdb_env_open(struct store *store, struct reason *reason)
+{
+	int dead;
+
+	if (open_checked(store, reason) < 0 || make_current(store, reason) < 0 ||
 		lmdb_state_load(store, reason) < 0) {
 		lmdb_env_close(store);
 		return -1;

@@ -4,6 +4,7 @@
  * tell, and the counts agree with what is there.
  */
 #include <errno.h>
+#include <lmdb.h>
 
 #include "tests/faults/faults.h"
 #include "tests/unit/queue/store_fixture.h"
@@ -177,6 +178,66 @@ static void full_disk_is_known_to_store_nothing(void **state)
 	fixture_close(&fixture);
 }
 
+/* ---- a store that was made before there was a ledger ---- */
+
+static void drop_ledger(const struct fixture *fixture)
+{
+	MDB_env *env;
+	MDB_txn *txn;
+	MDB_dbi dbi;
+
+	assert_int_equal(mdb_env_create(&env), 0);
+	assert_int_equal(mdb_env_set_maxdbs(env, 8), 0);
+	assert_int_equal(mdb_env_set_mapsize(env, 64 << 20), 0);
+	assert_int_equal(mdb_env_open(env, fixture->dir, 0, 0600), 0);
+	assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
+	assert_int_equal(mdb_dbi_open(txn, "ledger", 0, &dbi), 0);
+	assert_int_equal(mdb_drop(txn, dbi, 1), 0);
+	assert_int_equal(mdb_txn_commit(txn), 0);
+	mdb_env_close(env);
+}
+
+/* Returns whether any call was left to fail. */
+static bool open_older_with_fault(uint32_t first, uint32_t count, enum fault_kind kind)
+{
+	struct envelope *envelope = make_message(1, 1);
+	struct store_view *view;
+	struct fixture fixture;
+	uint32_t hit;
+
+	envelope->size_bytes = SIZE;
+	fixture_open(&fixture, 64 << 20);
+	assert_int_equal(add_message(fixture.store, envelope), 0);
+	store_close(&fixture.store);
+	drop_ledger(&fixture);
+	fail_from(first, count, kind);
+	fixture_reopen(&fixture);
+	hit = stop_failing();
+	assert_int_equal(store_view_open(fixture.store, &view), 0);
+	assert_true(is_stored(view, 1));
+	store_view_close(&view);
+	assert_int_equal(remove_message(fixture.store, 1), 0);
+	envelope_close(&envelope);
+	fixture_close(&fixture);
+	return hit > 0;
+}
+
+/* Its mail is to flow; the table can wait. */
+static void older_store_opens_on_a_disk_that_takes_no_table(void **state)
+{
+	static const enum fault_kind kinds[] = {
+		FAULT_EIO, FAULT_ENOSPC, FAULT_LATE_EIO, FAULT_SHORT, FAULT_EINTR};
+
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof(kinds) / sizeof(kinds[0]); i++) {
+		uint32_t first = 1;
+
+		while (open_older_with_fault(first, i % 2 == 0 ? 1 : UINT32_MAX, kinds[i / 2]))
+			assert_true(++first < CALLS);
+		assert_true(first > 3);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -188,6 +249,7 @@ int main(void)
 		cmocka_unit_test(half_written),
 		cmocka_unit_test(interrupted),
 		cmocka_unit_test(full_disk_is_known_to_store_nothing),
+		cmocka_unit_test(older_store_opens_on_a_disk_that_takes_no_table),
 	};
 
 	return cmocka_run_group_tests_name("faults/store", tests, NULL, NULL);
