@@ -382,6 +382,8 @@ static void stop(struct daemon *daemon)
 	acceptor_stop(&daemon->acceptor);
 	for (size_t i = 0; i < daemon->socket_count; i++)
 		close(daemon->sockets[i].fd);
+	if (daemon->writer != NULL)
+		writer_end_drops(daemon->writer);
 	worker_pool_stop(&daemon->workers, WORKERS_STOP_MS);
 	stop_admin(daemon);
 	if (daemon->admin_fd >= 0) {

@@ -269,10 +269,12 @@ static size_t step_drop(struct writer *writer)
 	struct writer_request *request = writer->first_drop;
 	int rc;
 
-	if (request == NULL || clock_mono_ms(writer->clock) < writer->drops_rest_until_mono_ms)
+	if (request == NULL ||
+		(!writer_ends_drops(writer) &&
+			clock_mono_ms(writer->clock) < writer->drops_rest_until_mono_ms))
 		return 0;
 	rc = drop_some(writer, request);
-	if (rc < 0 && rc != -EIO && !writer_is_stopping(writer)) {
+	if (rc < 0 && rc != -EIO && !writer_ends_drops(writer)) {
 		/* no room or no memory just now: nobody waits for a drop */
 		writer->drops_rest_until_mono_ms = clock_mono_ms(writer->clock) + DROPS_REST_MS;
 		return 0;
@@ -384,6 +386,7 @@ struct writer *writer_open(
 	writer->clock = clock;
 	writer->work = work;
 	atomic_init(&writer->full, false);
+	atomic_init(&writer->drops_end, false);
 	atomic_init(&writer->stopping, false);
 	writer->inbox = mailbox_open(capacity);
 	writer->repeats = repeats_open();
@@ -423,6 +426,18 @@ void writer_stop(struct writer *writer)
 	mailbox_nudge(writer->inbox);
 	pthread_join(writer->thread, NULL);
 	writer->started = false;
+}
+
+void writer_end_drops(struct writer *writer)
+{
+	atomic_store_explicit(&writer->drops_end, true, memory_order_relaxed);
+	mailbox_nudge(writer->inbox);
+}
+
+bool writer_ends_drops(const struct writer *writer)
+{
+	return atomic_load_explicit(&writer->drops_end, memory_order_relaxed) ||
+	       writer_is_stopping(writer);
 }
 
 bool writer_is_stopping(const struct writer *writer)

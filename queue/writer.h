@@ -92,6 +92,11 @@ void writer_close(struct writer **writer);
 
 int writer_start(struct writer *writer, struct reason *reason);
 void writer_stop(struct writer *writer); /* after all that was submitted is done */
+/*
+ * Before who submits is stopped: from now on a drop that cannot be done just now is answered with its error, and swept at the next
+ * start. Else who waits for its answer would wait as long as the disk is full.
+ */
+void writer_end_drops(struct writer *writer);
 
 void writer_submit(struct writer *writer, struct writer_request *request);
 /* One group. Returns how many requests it moved on; 0: nothing waits, or the store must be waited for (step 5). */

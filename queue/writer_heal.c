@@ -189,7 +189,7 @@ static size_t take_while_broken(struct writer *writer)
 		}
 	}
 	writer->group_count = kept;
-	if (writer_is_stopping(writer))
+	if (writer_ends_drops(writer))
 		writer_answer_drops(writer, -EIO);
 	if (kept > 0) {
 		writer_heal_begin(writer, 0, false);

@@ -74,6 +74,7 @@ struct writer {
 	pthread_t thread;
 	bool started;
 	_Atomic bool full; /* relaxed both ways: advice to sessions; the answers decide */
+	_Atomic bool drops_end; /* relaxed both ways: a flag by itself */
 	_Atomic bool
 		stopping; /* release in writer_stop, acquire in the thread: what was submitted before is seen */
 };
@@ -86,6 +87,8 @@ void writer_answer(struct writer *writer, struct writer_request *request);
 /* Pops what waits, as far as the bounds allow. */
 void writer_take(struct writer *writer);
 bool writer_is_stopping(const struct writer *writer);
+/* A drop is tried once and no more. */
+bool writer_ends_drops(const struct writer *writer);
 /* The scheduler may have new work. */
 void writer_nudge(struct writer *writer);
 /* Answers all drops with `result`; what is left of their texts is swept at the next start. */

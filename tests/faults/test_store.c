@@ -229,7 +229,8 @@ static void older_store_opens_on_a_disk_that_takes_no_table(void **state)
 		FAULT_EIO, FAULT_ENOSPC, FAULT_LATE_EIO, FAULT_SHORT, FAULT_EINTR};
 
 	(void)state;
-	for (size_t i = 0; i < 2 * sizeof(kinds) / sizeof(kinds[0]); i++) {
+	/* but the last, once each and from then on: LMDB goes on for as long as it is interrupted */
+	for (size_t i = 0; i < 2 * sizeof(kinds) / sizeof(kinds[0]) - 1; i++) {
 		uint32_t first = 1;
 
 		while (open_older_with_fault(first, i % 2 == 0 ? 1 : UINT32_MAX, kinds[i / 2]))

@@ -341,6 +341,49 @@ static void the_thread_can_be_stopped_on_a_broken_disk(void **state)
 	message_close(&message);
 }
 
+/* Their pieces are nobody's and swept at the next start; who submitted them must come to an end. */
+static void drops_on_a_bad_disk_wait_until_they_are_ended(void **state)
+{
+	static const enum fault_kind bad[] = {FAULT_ENOSPC, FAULT_EIO};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct asked drop = {.request = {.verb = WRITER_DROP, .id = 102}}, append;
+		struct message *message;
+		struct scene scene;
+
+		scene_open(&scene, MAP);
+		message = scene_message(&scene, 102, 2 * STORE_PIECE_BYTES);
+		append.request = (struct writer_request){
+			.verb = WRITER_APPEND, .id = 102, .pieces = message->pieces};
+		scene_submit(&scene, &append);
+		scene_run(&scene);
+		arm(bad[i], 1, FOR_EVER);
+		if (bad[i] == FAULT_EIO) { /* broken before the drop comes */
+			struct asked add;
+
+			scene_submit_add(&scene, &add, message);
+			for (unsigned turn = 0; turn < TURNS && !add.answered; turn++) {
+				scene_run(&scene);
+				clock_turned_advance(&scene.turned, TURN_MS);
+			}
+		}
+		scene_submit(&scene, &drop);
+		for (unsigned turn = 0; turn < TURNS; turn++) {
+			scene_run(&scene);
+			clock_turned_advance(&scene.turned, TURN_MS);
+		}
+		assert_false(drop.answered);
+		writer_end_drops(scene.writer);
+		scene_run(&scene);
+		assert_true(drop.answered);
+		assert_true(drop.request.result < 0);
+		disarm();
+		scene_close(&scene);
+		message_close(&message);
+	}
+}
+
 #define MB (1ULL << 20)
 #define GB (1ULL << 30)
 
@@ -400,6 +443,7 @@ int main(void)
 		cmocka_unit_test(a_broken_store_takes_no_new_mail_until_a_commit_succeeds),
 		cmocka_unit_test(an_outcome_on_a_broken_store_waits_and_is_then_stored),
 		cmocka_unit_test(the_thread_can_be_stopped_on_a_broken_disk),
+		cmocka_unit_test(drops_on_a_bad_disk_wait_until_they_are_ended),
 		cmocka_unit_test(a_disk_with_little_room_left_takes_no_new_mail),
 	};
 
