@@ -1,26 +1,34 @@
 """kill -9 at each stage of a message's way (F-1): what was acknowledged arrives, and nothing arrives in part."""
+import email
+import email.policy
+import random
 import re
 import signal
 import threading
+import time
 
 import pytest
 
-from conftest import wait_until
+import devices
+from conftest import SANITIZED, wait_until
 from scripted import ScriptedUpstream
+from test_fragile_faults import check_canonical
 from traced import Tracer, options
 
 BODY = b"".join(b"line %d of a text that must arrive whole\r\n" % i for i in range(400))
+BROKEN_BODY = b"".join(b"Z\xe4hler %d\nvon\r \0Haus\r\n" % i for i in range(400))
 
 
 class Scene:
     """A relay between one client and an upstream that springs a trap at a stage."""
 
-    def __init__(self, make_relay):
+    def __init__(self, make_relay, body=BODY, **options):
+        self.body = body
         self.acknowledged, self.unanswered = {}, {}
         self.trap_stage, self.trap, self.sprung = None, None, threading.Event()
         self.replies = {}  # stage → what is said there once
         self.server = ScriptedUpstream(self._serve)
-        self.relay = make_relay(self.server.port, workers=1)
+        self.relay = make_relay(self.server.port, workers=1, **options)
         self.client = None
 
     def _reach(self, stage):
@@ -64,7 +72,7 @@ class Scene:
 
     def transaction(self, upto, key="one"):
         """A client's transaction as far as it says; returns the text that is left to send."""
-        text = f"Subject: {key}\r\n\r\n".encode() + BODY
+        text = f"Subject: {key}\r\n\r\n".encode() + self.body
         self.client = self.relay.client()
         self.client.hello()
         for verb, line, code in (("mail", "MAIL FROM:<a@example.com>", 250), ("rcpt", "RCPT TO:<b@example.org>", 250), ("data", "DATA", 354)):
@@ -272,3 +280,70 @@ def test_kill_9(make_relay, stage):
         assert len(bounces) == 1 and b"550 5.1.1" in bounces[0] and not scene.texts()
     else:
         assert not bounces and len(scene.texts().get("one", [])) == expected
+
+
+# ---- what devices get wrong: the plan that repairs it is as durable as the text ----
+
+BROKEN_STAGES = [after_dot_before_commit, between_commit_and_250, in_scan, at_upstream("data", 1), after_upstreams_250_before_the_outcome,
+                 after_the_outcome]
+
+
+def repaired(text):
+    message = email.message_from_bytes(text, policy=email.policy.default)
+    return message["Subject"], message.get_content().replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize("stage", BROKEN_STAGES, ids=lambda stage: stage.__name__)
+def test_kill_9_leaves_repairs_whole(make_relay, stage):
+    scene = Scene(make_relay, BROKEN_BODY, profile="fragile")
+    with scene.server:
+        expected = stage(scene)
+        assert scene.relay.process.poll() == -signal.SIGKILL
+        scene.relay.start()
+        wait_until(lambda: all(key in scene.texts() for key in scene.acknowledged), what="acknowledged mail")
+        scene.relay.wait_empty()
+    bodies = scene.texts().get("one", [])
+    assert len(bodies) == expected
+    for _, _, text in scene.server.messages:
+        check_canonical(stage.__name__, text)
+    for body in bodies:
+        assert repaired(body) == ("one", "".join(f"Z\xe4hler {i}\nvon\n Haus\n" for i in range(400)))
+
+
+def test_kill_9_again_and_again_under_devices(make_relay, upstream):
+    """What a device was told 250 for arrives, repaired, and each copy of it alike; also where it had not heard the first 250."""
+    relay = make_relay(upstream.port, profile="fragile", upstream="max_messages = 20")
+    kinds = [devices.no_header, devices.odd_bytes, devices.endless_lines, devices.bad_header, devices.large_scan, devices.chunks,
+             devices.lone_line_feeds, devices.gone_after_the_dot]
+    crowd = [devices.Device(number, kind, relay.port, 0.01) for number, kind in enumerate(kinds)]
+    chance = random.Random(5)
+    try:
+        for _ in range(6 if SANITIZED else 12):
+            time.sleep(chance.uniform(0.05, 0.5))
+            relay.kill()
+            relay.start()
+    finally:
+        for device in crowd:
+            device.stopping = True
+        for device in crowd:
+            device.join(2 * devices.PATIENCE)
+    assert not {device.kind.__name__: device.failures for device in crowd if device.failures}
+    relay.wait_empty(60)
+    copies = {}
+    for text in upstream.texts():
+        check_canonical("a copy", text)
+        for mark in devices.marks_in(text):
+            copies.setdefault(mark, set()).add(without_what_is_its_own(text))
+    for device in crowd:
+        assert len(device.acknowledged) > 3, device.kind.__name__
+        assert not [mark for mark in device.acknowledged if mark not in copies], device.kind.__name__
+        for mark in device.acknowledged:
+            assert len(copies[mark]) == 1, copies[mark]
+
+
+def without_what_is_its_own(text):
+    """Ids and times: a copy that was handed over twice has others; and a scan is as long as it is."""
+    text = text.replace(b"A" * 76 + b"\r\n", b"")
+    header, body = text.split(b"\r\n\r\n", 1)
+    fields = re.sub(rb"\r\n[ \t]+", b" ", header).split(b"\r\n")
+    return b"\r\n".join(field for field in fields if not re.match(rb"(?i)(Received|Date|Message-ID):", field)), body

@@ -213,6 +213,7 @@ def test_sigstop_for_a_while_brings_no_burst_of_timeouts(make_relay, upstream):
 
 def test_out_of_descriptors_does_not_spin_and_recovers(make_relay, upstream):
     relay = make_relay(upstream.port, workers=1)
+    relay.api("/v1/status")  # all that it opens at its start is open
     resource.prlimit(relay.process.pid, resource.RLIMIT_NOFILE, (60, 60))
     clients = []
     for _ in range(80):
