@@ -87,7 +87,7 @@ bool session_hold(struct session *session, enum trouble trouble)
 	if (session->hold_end_mono_ms == 0) {
 		session->hold_end_mono_ms = now + session->listener->full_store_patience_ms;
 		deadline_forgive(session, session->listener->full_store_patience_ms);
-		log_event_limited(LOG_WARNING, "held", "client=%s listener=%s why=\"%s\"",
+		log_event_limited(LOG_WARNING, "reply_held", "client=%s listener=%s why=\"%s\"",
 			session->client, session->listener->name, policy_trouble_name(trouble));
 	}
 	if (now >= session->hold_end_mono_ms) {

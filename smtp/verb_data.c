@@ -80,19 +80,22 @@ void verb_data(struct session *session, const struct command *command)
 static void log_accepted(const struct session *session)
 {
 	const struct transaction *transaction = session->transaction;
+	struct quirk_set quirks = session->quirks;
 	struct log_quoted from, to, helo;
-	char id[ID_TEXT_SIZE];
+	char id[ID_TEXT_SIZE], numbers[QUIRK_TEXT_SIZE];
 
+	quirk_set_merge(&quirks, &session->message_quirks);
 	log_event(LOG_INFO, "accepted",
 		"id=%s from=<%s> to=<%s> recipients=%zu size=%llu client=%s helo=\"%s\" "
-		"listener=%s%s",
+		"listener=%s quirks=\"%s\"%s",
 		id_format(transaction->handoff.id, id),
 		log_address(&from, transaction->reverse_path),
 		log_address(&to, transaction_first_recipient(transaction)),
 		transaction->recipient_count,
 		(unsigned long long)transaction->handoff.text.size_bytes, session->client,
 		log_text(&helo, session->helo != NULL ? session->helo : ""),
-		session->listener->name, session->state == SESSION_GONE ? " client_gone=yes" : "");
+		session->listener->name, quirk_set_format(&quirks, numbers),
+		session->state == SESSION_GONE ? " client_gone=yes" : "");
 }
 
 static void reply_accepted(struct session *session, uint64_t id)
@@ -110,13 +113,13 @@ static void accept_message(struct session *session)
 {
 	const struct transaction *transaction = session->transaction;
 
+	if (transaction->handoff.request.renamed)
+		session_quirk(session, QUIRK_SAME_MESSAGE_ID, NULL, 0);
 	log_accepted(session);
 	notice_message(session);
 	metric_add(METRIC_MESSAGES_RECEIVED, 1);
 	metric_add(METRIC_RECIPIENTS_RECEIVED, transaction->recipient_count);
 	metric_add(METRIC_BYTES_RECEIVED, transaction->handoff.text.size_bytes);
-	if (transaction->handoff.request.renamed)
-		session_quirk(session, QUIRK_SAME_MESSAGE_ID, NULL, 0);
 	reply_accepted(session, transaction->handoff.id);
 }
 
