@@ -1,35 +1,48 @@
 #include "admin/client_json.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "queue/id.h"
 
 #define NEVER_SENT_SESSIONS 3 /* so many that greeted and sent nothing are no accident */
 
-/* By what a client shows, the first that fits: the profile is smtp/device.h's. */
-static const struct {
-	enum quirk quirk;
-	const char *hint;
-} hints[] = {
-	{QUIRK_SINGLE_LINE_EHLO,
-		"It reads one line of a reply, so profile = ups-card may help it."},
-	{QUIRK_EHLO_502, "It says HELO only after 502, so profile = old-firmware may help it."},
-	{QUIRK_BANNER_WORD, "It wants another banner, so profile = old-firmware may help it."},
-	{QUIRK_PLAIN_CODES, "It wants plain codes, so profile = oracle-utl may help it."},
-	{QUIRK_COMMAND_LINE_ENDS,
-		"If it ends its commands with a lone CR, profile = netcat-script helps it, or "
-		"gsm-modem where it reads only one line of a reply."},
-};
+static bool has_profile(const struct ledger_client *client)
+{
+	return client->profile[0] != '\0' && strcmp(client->profile, "default") != 0;
+}
 
+/* Lines that end in CR alone are not answered without a profile: nobody else leaves a CR as example (smtp/manners.h). */
+static bool ends_lines_in_cr(const struct ledger_client *client)
+{
+	const struct ledger_quirk *quirk = ledger_find_quirk(client, QUIRK_COMMAND_LINE_ENDS);
+
+	return quirk != NULL && strcmp(quirk->example, "\r") == 0;
+}
+
+/* It never came to MAIL, and it was not we who refused it for good. */
+static bool goes_after_greeting(const struct ledger_client *client)
+{
+	return client->messages == 0 && client->preflights == 0 && client->partials == 0 &&
+	       client->helo_count > 0 && client->refusal[0] != '5' &&
+	       client->sessions_without_quit >= NEVER_SENT_SESSIONS;
+}
+
+/* What profile (smtp/device.h) may help, by what the client shows; quirks that a profile notes are dealt with by it. */
 const char *client_hint(const struct ledger_client *client)
 {
-	for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++)
-		if (ledger_find_quirk(client, hints[i].quirk) != NULL)
-			return hints[i].hint;
-	if (client->messages == 0 && client->helo_count > 0 &&
-		client->sessions_without_quit >= NEVER_SENT_SESSIONS)
-		return "It greets and goes without a message, so it may stumble over the reply to "
-		       "EHLO: try profile = ups-card, old-firmware or no-extensions.";
+	if (goes_after_greeting(client))
+		return has_profile(client)
+			       ? "It still greets and goes without a message: try another profile, "
+				 "as "
+				 "ups-card, old-firmware or no-extensions."
+			       : "It greets and goes without a message, so it may stumble over the "
+				 "reply to EHLO: try profile = ups-card, old-firmware or "
+				 "no-extensions.";
+	if (ends_lines_in_cr(client) && !has_profile(client))
+		return "It ends commands with a CR alone, so that they are never complete: "
+		       "profile = netcat-script helps it, or gsm-modem where it reads only one "
+		       "line of a reply.";
 	return NULL;
 }
 

@@ -107,6 +107,7 @@ enum quirk {
 	QUIRK_EMPTY_CHARSET = 88,
 	/* AUTH and TLS */
 	QUIRK_AUTH_FIRST = 89,
+	QUIRK_AUTH_UNASKED = 96,
 	QUIRK_AUTH_LAST = 110,
 };
 #define QUIRK_COUNT 111 /* 0 and 29 are none */

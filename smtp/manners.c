@@ -1,8 +1,12 @@
 #include "smtp/manners.h"
 
+#include <string.h>
 #include <sys/socket.h>
 
 #include "core/ascii.h"
+#include "core/log.h"
+#include "queue/ledger.h"
+#include "smtp/notice.h"
 #include "smtp/verb.h"
 
 static size_t line_size(const struct command *command)
@@ -10,9 +14,12 @@ static size_t line_size(const struct command *command)
 	return (size_t)(command->argument + command->argument_size - command->verb);
 }
 
+/* Behind AUTH a line that is no command may be a name or a password: it is no example. */
 static void note(struct session *session, enum quirk quirk, const struct command *command)
 {
-	session_quirk(session, quirk, command->verb, line_size(command));
+	bool is_secret = session->manners.said_auth && !verb_is_known(command);
+
+	session_quirk(session, quirk, command->verb, is_secret ? 0 : line_size(command));
 }
 
 static bool is_verb(const struct command *command, const char *name)
@@ -20,13 +27,49 @@ static bool is_verb(const struct command *command, const char *name)
 	return ascii_equals(command->verb, command->verb_size, name);
 }
 
+static bool is_tls(const void *bytes, size_t size)
+{
+	static const char handshake[] = {0x16, 0x03};
+
+	return size >= sizeof(handshake) && memcmp(bytes, handshake, sizeof(handshake)) == 0;
+}
+
 void manners_open(struct session *session)
 {
-	char first;
+	char early[LEDGER_EXAMPLE_SIZE];
+	ssize_t size;
 
-	if (session->policy->lenient &&
-		recv(session->channel.conn.fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
-		session_quirk(session, QUIRK_EARLY_TALKER, &first, 1);
+	if (!session->policy->lenient)
+		return;
+	size = recv(session->channel.conn.fd, early, sizeof(early) - 1, MSG_PEEK | MSG_DONTWAIT);
+	if (size <= 0 || is_tls(early, (size_t)size))
+		return;
+	early[size] = '\0';
+	session_quirk(session, QUIRK_EARLY_TALKER, early, strcspn(early, "\r\n"));
+}
+
+bool manners_refuse_tls(struct session *session, const void *bytes, size_t size)
+{
+	if (session->spoke || !is_tls(bytes, size))
+		return false;
+	log_event_limited(LOG_INFO, "disconnect",
+		"client=%s listener=%s why=\"TLS to a plaintext port\"", session->client,
+		session->listener->name);
+	session_quirk(session, QUIRK_TLS_TO_PLAIN_PORT, NULL, 0);
+	notice_closed(session, "TLS to a plaintext port");
+	session_move(session, SESSION_CLOSING);
+	return true;
+}
+
+void manners_begin_line(struct session *session, const uint8_t *input, size_t size)
+{
+	session->manners.at_cr = session->policy->lenient && size > 0 && input[size - 1] == '\r';
+}
+
+void manners_end(struct session *session)
+{
+	if (session->manners.at_cr)
+		session_quirk(session, QUIRK_COMMAND_LINE_ENDS, "\r", 1);
 }
 
 /* ---- 1 ---- */
@@ -120,7 +163,7 @@ static void note_haste(struct session *session, const struct command *command, s
 	if (session->manners.behind_dot && is_verb(command, "QUIT"))
 		note(session, QUIRK_DOT_AND_QUIT, command);
 	session->manners.behind_dot = false;
-	if (rest == 0)
+	if (rest == 0 || is_verb(command, "BDAT")) /* its octets follow at once */
 		return;
 	if (greets)
 		note(session, QUIRK_IGNORES_REPLIES, command);
@@ -139,6 +182,7 @@ bool manners_meet(struct session *session, const struct command *command, size_t
 	manners->after_crlf = command->ends_in_crlf;
 	if (is_dealt_with)
 		return true;
+	manners->said_auth = manners->said_auth || is_verb(command, "AUTH");
 	if (command->fault == COMMAND_SOUND) {
 		note_line(session, command);
 		note_haste(session, command, rest);
@@ -146,7 +190,7 @@ bool manners_meet(struct session *session, const struct command *command, size_t
 	return false;
 }
 
-/* Telnet's negotiations, a TLS greeting: bytes that no command has. */
+/* Telnet's negotiations, or text that is not ASCII: bytes that no command has. */
 static bool is_binary(const struct command *command)
 {
 	for (size_t i = 0; i < line_size(command); i++)

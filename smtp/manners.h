@@ -35,12 +35,23 @@ struct manners {
 	uint64_t swallowed_bytes;
 	bool after_crlf; /* the line before ended in CRLF */
 	bool behind_dot; /* the next command came with the final dot */
+	bool said_auth;
+	bool at_cr; /* what has come of a line ends in CR */
 };
 
 struct session;
 
 /* Before the banner: notes whether the client has spoken already. */
 void manners_open(struct session *session);
+/*
+ * A TLS greeting for the first bytes (Q-02): the session ends at once, on every profile, so that the device says that TLS
+ * failed instead of waiting for us. True: it was one.
+ */
+bool manners_refuse_tls(struct session *session, const void *bytes, size_t size);
+/* A line is not complete yet. */
+void manners_begin_line(struct session *session, const uint8_t *input, size_t size);
+/* The session ends: one that ended its line in CR alone was never answered. */
+void manners_end(struct session *session);
 /* True: the line is dealt with and is no command. `taken` is its size, `rest` how much is behind it already. */
 bool manners_meet(
 	struct session *session, const struct command *command, size_t taken, size_t rest);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/ascii.h"
 #include "core/metrics.h"
 #include "smtp/session.h"
 
@@ -32,11 +33,22 @@ static bool is_of_connection(enum quirk quirk)
 		       row->stand == QUIRK_BY_PROFILE);
 }
 
+/* Of AUTH only the word: what follows it may be a password. */
+static size_t cut_secret(const char *example, size_t size)
+{
+	size_t at = 0;
+
+	while (at < size && (example[at] == ' ' || example[at] == '\t'))
+		at++;
+	return size - at > 4 && ascii_equals(example + at, 4, "AUTH") ? at + 4 : size;
+}
+
 /* Without memory the entry lacks it; the message's own list has it. */
-static void note_quirk(struct session *session, enum quirk quirk, const void *example, size_t size)
+static void note_quirk(struct session *session, enum quirk quirk, const char *example, size_t size)
 {
 	struct ledger_client *client = entry(session);
 
+	size = cut_secret(example, size);
 	if (client == NULL ||
 		!ledger_count_quirk(client, quirk, example, size, client->last_unix_ms))
 		return;
@@ -123,20 +135,24 @@ void notice_reply(struct session *session, const char *line)
 		note_refusal(session, line, strcspn(line, "\r\n"));
 }
 
+void notice_closed(struct session *session, const char *why)
+{
+	char text[LEDGER_REASON_SIZE];
+	int size = snprintf(text, sizeof(text), "closed without a reply: %s", why);
+
+	session->ended_by_us = true;
+	note_refusal(session, text, size > 0 ? (size_t)size : 0);
+}
+
 void notice_trouble(struct session *session, enum trouble trouble)
 {
 	const struct trouble_answer *answer = &session->policy->answers[trouble];
-	char why[LEDGER_REASON_SIZE];
-	int size;
 
 	if (answer->act != ACT_CLOSE && answer->act != ACT_ANSWER_CLOSE)
 		return;
 	session->ended_by_us = true;
-	if (answer->reply != NULL || trouble == TROUBLE_STOPPING)
-		return;
-	size = snprintf(
-		why, sizeof(why), "closed without a reply: %s", policy_trouble_name(trouble));
-	note_refusal(session, why, size > 0 ? (size_t)size : 0);
+	if (answer->reply == NULL && trouble != TROUBLE_STOPPING)
+		notice_closed(session, policy_trouble_name(trouble));
 }
 
 /* MAIL and RCPT were taken, and then it went: to see whether it might send. */
@@ -152,6 +168,7 @@ void notice_end(struct session *session)
 {
 	struct ledger_client *client;
 
+	manners_end(session);
 	if (is_preflight(session))
 		session_quirk(session, QUIRK_PREFLIGHT, NULL, 0);
 	if (session->spoke && !session->said_quit && !session->ended_by_us)

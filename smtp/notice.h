@@ -20,6 +20,8 @@ void notice_message(struct session *session);
 void notice_reply(struct session *session, const char *line);
 /* What session_trouble does; closing without a word is a refusal too, but for a stop of the daemon. */
 void notice_trouble(struct session *session, enum trouble trouble);
+/* The session is ended by us, without a reply and for another reason than a trouble. */
+void notice_closed(struct session *session, const char *why);
 /* Before it is forgotten what the session was about. */
 void notice_end(struct session *session);
 

@@ -198,14 +198,16 @@ static size_t take_command(struct session *session, uint8_t *input, size_t size)
 	size_t taken;
 	enum command_progress progress;
 
+	if (manners_refuse_tls(session, input, size))
+		return size;
 	parser->lone_cr =
 		session->policy->lenient && (session->device->traits & DEVICE_LONE_CR) != 0;
 	progress = command_next(parser, input, size, &taken, &command);
 	session->wants_more = progress == COMMAND_MORE;
-	if (progress != COMMAND_MORE)
-		note_line_end(session, input, taken);
+	manners_begin_line(session, input, progress == COMMAND_MORE ? size : 0);
 	if (progress == COMMAND_MORE)
 		return taken;
+	note_line_end(session, input, taken);
 	session->spoke = true;
 	if (!manners_meet(session, &command, taken, size - taken)) {
 		session->commands++;

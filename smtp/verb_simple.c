@@ -1,5 +1,6 @@
 /* verb_simple.c: commands that say little: RSET, NOOP, QUIT, VRFY, HELP, and those that are not done here. */
 #include "core/log.h"
+#include "smtp/notice.h"
 #include "smtp/verb.h"
 
 /* On lenient listeners they cost nothing: a client may keep its connection open by them. */
@@ -69,5 +70,6 @@ void verb_foreign(struct session *session, const struct command *command)
 		session->listener->name,
 		log_text_sized(&quoted, command->verb, command->verb_size));
 	session_quirk(session, QUIRK_OTHER_PROTOCOL, command->verb, command->verb_size);
+	notice_closed(session, "another protocol");
 	session_move(session, SESSION_CLOSING);
 }

@@ -94,6 +94,38 @@ def test_a_timed_out_device_is_told_of(make_relay, upstream):
     assert "Q-67" not in [quirk["quirk"] for quirk in entry["quirks"]], "it was we who left"
 
 
+def test_a_request_of_http_is_a_refusal(fragile):
+    with fragile.client() as client:
+        client.send(b"GET / HTTP/1.1\r\n\r\n")
+        assert client.is_closed()
+    entry = look(fragile, lambda found: found["refusals"] == 1)
+    assert entry["last_refusal"]["reason"] == "closed without a reply: another protocol"
+    assert "Q-67" not in [quirk["quirk"] for quirk in entry["quirks"]], "it was we who left"
+
+
+def test_q55_who_ends_lines_in_cr_alone_gets_the_hint_and_who_ends_them_in_lf_does_not(fragile):
+    with fragile.client(source="127.0.0.2") as client:
+        client.send(b"HELO modem\r")
+    with fragile.client(source="127.0.0.3") as client:
+        client.send(b"HELO script\n")
+        client.expect(250)
+    modem = look(fragile, lambda found: found["quirks"], "127.0.0.2")
+    assert [quirk["quirk"] for quirk in modem["quirks"]] == ["Q-55"] and "netcat-script" in modem["hint"]
+    script = look(fragile, lambda found: found["quirks"], "127.0.0.3")
+    assert "Q-55" in [quirk["quirk"] for quirk in script["quirks"]] and script["hint"] is None
+
+
+def test_the_log_tells_a_message_s_quirks(fragile):
+    with fragile.client() as client:
+        client.command("MAIL FROM:a@example.com", 250)
+        client.command("RCPT TO:<b@example.org>", 250)
+        client.command("DATA", 354)
+        client.send(TEXT + b".\r\n")
+        client.expect(250)
+    (line,) = [line for line in fragile.log().splitlines() if "event=accepted" in line]
+    assert 'quirks="Q-21 Q-33' in line
+
+
 def test_the_ledger_outlives_stop_and_kill(make_relay, upstream):
     relay = make_relay(upstream.port)
     with relay.client() as client:

@@ -48,6 +48,48 @@ def test_q01_what_is_said_before_the_banner_is_answered_behind_it(make_relay, up
     assert "Q-01" in quirks(relay)
 
 
+@pytest.mark.parametrize("profile", ["fragile", "standard"])
+@pytest.mark.parametrize("hello", [b"\x16\x03\x01\x00\x05hello", b"\x16\x03\x01\x02\x0a\x00\x0d\x0a"], ids=["no end", "line ends"])
+def test_q02_tls_to_a_plaintext_port_is_ended_at_once(make_relay, upstream, profile, hello):
+    """Whether what came looks like a line or not: a device that hears nothing waits for minutes."""
+    relay = make_relay(upstream.port, profile=profile)
+    with relay.client() as client:
+        client.send(hello)
+        assert client.is_closed()
+    metrics = relay.request("GET", "/metrics")[1].decode()
+    assert re.findall(r'(?m)^sluice_quirks_total\{quirk="(Q-\d+)"\} 1$', metrics) == ["Q-02"]
+
+
+def test_q31_q96_what_is_not_offered_is_refused_and_the_mail_taken(door):
+    """And no password comes to stand in the ledger, however it is sent."""
+    with door.client() as client:
+        client.hello()
+        client.command("STARTTLS", 502)
+        client.send(b"AUTH LOGIN c2VjcmV0\r\nc2VjcmV0\r\nc2VjcmV0\xff\r\n")
+        client.expect(502)
+        client.expect(500)
+        client.expect(500)
+        transact(client)
+    assert {"Q-31", "Q-96"} <= set(quirks(door))
+
+    def noted():
+        report = door.request("GET", "/v1/clients/127.0.0.1")[1]
+        return report if b"Q-96" in report and b"Q-56" in report else None
+    assert b"c2Vjcm" not in wait_until(noted, what="the client's entry")
+
+
+def test_bdat_and_its_octets_in_one_packet_are_no_haste(door):
+    with door.client() as client:
+        client.command("HELO app.example", 250)
+        client.send(SENDER)
+        client.expect(250)
+        client.send(RECIPIENT)
+        client.expect(250)
+        client.send(b"BDAT %d LAST\r\n" % len(TEXT) + TEXT)
+        client.expect(250)
+    assert "Q-41" not in quirks(door)
+
+
 def test_q09_noop_keeps_a_connection_open_for_nothing(door):
     with door.client() as client:
         client.hello()

@@ -66,10 +66,20 @@ static void a_profile_is_named_where_one_may_help(void **state)
 	ledger_count_helo(client, "ups", NOW);
 	client->sessions = client->sessions_without_quit = 5;
 	assert_non_null(strstr(client_hint(client), "profile = ups-card"));
+	ledger_put_text(client->refusal, sizeof(client->refusal), "550 5.7.1", 9);
+	assert_null(client_hint(client)); /* it goes because it is refused */
+	ledger_put_text(client->refusal, sizeof(client->refusal), "closed", 6);
+	ledger_put_text(client->profile, sizeof(client->profile), "ups-card", 8);
+	assert_non_null(strstr(client_hint(client), "another profile"));
+	ledger_put_text(client->profile, sizeof(client->profile), "default", 7);
 	client->messages = 1;
 	assert_null(client_hint(client));
-	assert_true(ledger_count_quirk(client, QUIRK_PLAIN_CODES, NULL, 0, NOW));
-	assert_non_null(strstr(client_hint(client), "profile = oracle-utl"));
+	assert_true(ledger_count_quirk(client, QUIRK_COMMAND_LINE_ENDS, "HELO x", 6, NOW));
+	assert_null(client_hint(client)); /* lines that ended in LF: they are taken */
+	assert_true(ledger_count_quirk(client, QUIRK_COMMAND_LINE_ENDS, "\r", 1, NOW));
+	assert_non_null(strstr(client_hint(client), "profile = netcat-script"));
+	ledger_put_text(client->profile, sizeof(client->profile), "gsm-modem", 9);
+	assert_null(client_hint(client)); /* it has one */
 	ledger_client_close(&client);
 }
 
