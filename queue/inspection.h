@@ -12,7 +12,7 @@
  *
  *
  * How a part is encoded anew: text as quoted-printable, or base64 where more than a third is 8-bit; all else as base64. 8-bit in
- * what says base64 or quoted-printable: the label is taken for wrong, and for 7 bits made true. A multipart that cannot be
+ * what says base64: the label is taken for wrong, and for 7 bits made true; in quoted-printable it is escaped. A multipart that cannot be
  * followed (no boundary, none that comes, too deep, too many parts, a plan too large) is one part: where it must be encoded it
  * becomes application/octet-stream "message.eml", its Content-Type stays as X-Original-Content-Type. Preamble and epilogue
  * are folded, or written quoted-printable for 7 bits. Several To or Cc fields are left; of From, Sender, Reply-To, Subject,

@@ -116,6 +116,17 @@ static bool mend_text(struct inspection *inspection, const struct mime_text *tex
 	return text->eightbit_bytes == 0 || act_on(inspection, text, anew, PLAN_SEVENBIT);
 }
 
+/* Quoted-printable. 8-bit in it stands for itself, as readers take it; so it is escaped. */
+static bool mend_quoted(struct inspection *inspection, const struct mime_text *text)
+{
+	if (text->has_long_line)
+		return act_on(inspection, text, PLAN_CUT_QUOTED, PLAN_ALWAYS);
+	if (text->eightbit_bytes > 0)
+		return act_on(
+			inspection, text, PLAN_CUT_QUOTED, content_when(inspection, PLAN_SEVENBIT));
+	return act_on(inspection, text, PLAN_STRIP, PLAN_ALWAYS);
+}
+
 /* A composite that cannot be followed: encoded, it would be none. */
 static bool is_opaque(const struct mime_part *part)
 {
@@ -195,7 +206,7 @@ static bool take_plain(
 		       text->eightbit_bytes > 0 ? PLAN_EIGHTBIT : PLAN_ALWAYS);
 }
 
-/* A leaf's body. 8-bit in what says base64 or quoted-printable: the label is wrong, and is made true. */
+/* A leaf's body. 8-bit in what says base64: the label is wrong, and is made true. */
 static bool take_body(
 	struct inspection *inspection, const struct mime_part *part, const struct mime_text *text)
 {
@@ -210,8 +221,7 @@ static bool take_body(
 	return add_line(inspection, part, content_when(inspection, PLAN_ALWAYS)) &&
 	       (part->encoding == MIME_BASE64
 			       ? mend_text(inspection, text, PLAN_CUT_BASE64, PLAN_BASE64)
-			       : mend_text(
-					 inspection, text, PLAN_CUT_QUOTED, PLAN_QUOTED_PRINTABLE));
+			       : mend_quoted(inspection, text));
 }
 
 static bool is_clean(const struct mime_text *text)

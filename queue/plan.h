@@ -33,7 +33,7 @@ enum plan_act {
 	PLAN_CUT_BASE64 =
 		3, /* the range is base64: its lines over 998 bytes are cut into lines of 76 */
 	PLAN_CUT_QUOTED =
-		4, /* the range is quoted-printable: its lines over 998 bytes get soft breaks */
+		4, /* the range is quoted-printable: 8-bit in it becomes "=XX", its lines over 998 bytes get soft breaks */
 	PLAN_FOLD =
 		5, /* lines over 998 bytes are broken by CRLF and a space, at a blank where there is one (RFC 5322 2.2.3) */
 	PLAN_QUOTED_PRINTABLE =

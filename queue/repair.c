@@ -274,15 +274,56 @@ static void cut_base64(struct repair *repair, struct flow *flow)
 	drop_held(repair, MIME_LINE_MAX);
 }
 
+static void put_escape(struct flow *flow, uint8_t byte)
+{
+	static const char digits[] = "0123456789ABCDEF";
+
+	*flow->to++ = '=';
+	*flow->to++ = (uint8_t)digits[byte >> 4];
+	*flow->to++ = (uint8_t)digits[byte & 15];
+}
+
+/* Of a byte that is quoted-printable already, but for 8-bit ones. */
+static size_t quoted_width(uint8_t byte)
+{
+	return byte > 127 ? 3 : 1;
+}
+
+/* As wide as all of them, or just over `limit`. */
+static size_t quoted_size(const uint8_t *bytes, size_t size, size_t limit)
+{
+	size_t width = 0;
+
+	for (size_t i = 0; i < size && width <= limit; i++)
+		width += quoted_width(bytes[i]);
+	return width;
+}
+
+static void put_held(struct repair *repair, struct flow *flow, size_t size, enum plan_act act)
+{
+	if (act != PLAN_CUT_QUOTED) {
+		put(flow, repair->held, size);
+		return;
+	}
+	for (size_t i = 0; i < size; i++) {
+		if (repair->held[i] > 127)
+			put_escape(flow, repair->held[i]);
+		else
+			*flow->to++ = repair->held[i];
+	}
+}
+
 static void cut_quoted(struct repair *repair, struct flow *flow)
 {
-	size_t at = MIME_LINE_MAX - 1;
+	size_t at = 0, column = 0;
 
+	while (column + quoted_width(repair->held[at]) < MIME_LINE_MAX)
+		column += quoted_width(repair->held[at++]);
 	if (repair->held[at - 1] == '=')
 		at -= 1;
 	else if (repair->held[at - 2] == '=')
 		at -= 2;
-	put(flow, repair->held, at);
+	put_held(repair, flow, at, PLAN_CUT_QUOTED);
 	put(flow, "=\r\n", 3);
 	drop_held(repair, at);
 }
@@ -296,7 +337,8 @@ static bool break_lines(struct repair *repair, struct flow *flow, enum plan_act 
 	if (!gathered)
 		return false;
 	size = content_size(repair);
-	if (size > limit) {
+	if (act == PLAN_CUT_QUOTED ? quoted_size(repair->held, size, limit) > limit
+				   : size > limit) {
 		repair->cutting = true;
 		if (act == PLAN_FOLD)
 			fold(repair, flow, size);
@@ -308,7 +350,7 @@ static bool break_lines(struct repair *repair, struct flow *flow, enum plan_act 
 	}
 	if (!ends)
 		return true;
-	put(flow, repair->held, repair->held_size);
+	put_held(repair, flow, repair->held_size, act);
 	repair->held_size = 0;
 	repair->cutting = false;
 	if (repair->left == 0)
@@ -318,7 +360,6 @@ static bool break_lines(struct repair *repair, struct flow *flow, enum plan_act 
 
 static void put_quoted(struct repair *repair, struct flow *flow, uint8_t byte, bool literal)
 {
-	static const char digits[] = "0123456789ABCDEF";
 	size_t width = literal ? 1 : 3;
 
 	if (repair->column + width > MIME_LINE_MAX - 1) {
@@ -326,13 +367,10 @@ static void put_quoted(struct repair *repair, struct flow *flow, uint8_t byte, b
 		repair->column = 0;
 	}
 	repair->column += width;
-	if (literal) {
+	if (literal)
 		*flow->to++ = byte;
-		return;
-	}
-	*flow->to++ = '=';
-	*flow->to++ = (uint8_t)digits[byte >> 4];
-	*flow->to++ = (uint8_t)digits[byte & 15];
+	else
+		put_escape(flow, byte);
 }
 
 /* `size` of the held bytes; what is behind them is only looked at. */

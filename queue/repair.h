@@ -11,7 +11,8 @@
  *   FOLD              a line over 998 bytes is broken before its last blank within them, else behind 998 bytes (never within
  *                     a UTF-8 character), where a space begins the next line.
  *   CUT_BASE64        a line over 998 bytes comes out in lines of 76.
- *   CUT_QUOTED        a line over 998 bytes comes out in lines of at most 76 with soft breaks, none within "=XX".
+ *   CUT_QUOTED        8-bit becomes "=XX"; a line that is then over 998 bytes comes out in lines of at most 76 with soft
+ *                     breaks, none within "=XX".
  *   QUOTED_PRINTABLE  lines of at most 76. CRLF stays a line break; blanks before one or at the range's end are encoded.
  *   BASE64            lines of 76, each with its CRLF, the last one too.
  * A range begins a line. Ranges of different edits know nothing of each other.

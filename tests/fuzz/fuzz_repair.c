@@ -156,10 +156,14 @@ static void decode_base64(const struct bytes *from, struct bytes *out)
 	EVP_ENCODE_CTX_free(context);
 }
 
-/* Soft breaks out, and nothing else: "=XX" stays. */
+/* Soft breaks out, and 8-bit escaped: "=XX" stays. */
 static void join_quoted(const uint8_t *bytes, size_t size, struct bytes *out)
 {
 	for (size_t i = 0; i < size; i++) {
+		if (bytes[i] > 127) {
+			require(bytes_printf(out, "=%02X", bytes[i]));
+			continue;
+		}
 		if (bytes[i] == '=' && i + 2 < size && bytes[i + 1] == '\r' && bytes[i + 2] == '\n')
 			i += 2;
 		else
@@ -199,6 +203,8 @@ static void check_range(enum plan_act act, struct text text)
 		if (canonical)
 			require_short_lines(&out, REPAIR_LINE_MAX);
 		if (act == PLAN_CUT_QUOTED) {
+			for (size_t i = 0; i < out.size; i++)
+				require(out.data[i] < 128);
 			join_quoted(out.data, out.size, &back);
 			join_quoted(clean.data, clean.size, &meant);
 		} else {

@@ -282,6 +282,24 @@ static void fold_breaks_no_character(void **state)
 	check(PLAN_FOLD, text, expected);
 }
 
+static void cut_quoted_escapes_8bit(void **state)
+{
+	char line[600];
+	struct plan plan = {0};
+	struct bytes out = {0};
+
+	(void)state;
+	check(PLAN_CUT_QUOTED, "caf=C3=A9 \xe9=\r\n", "caf=C3=A9 =E9=\r\n");
+	/* short before it is escaped */
+	memset(line, 0xe9, sizeof(line));
+	assert_true(plan_add(&plan, PLAN_CUT_QUOTED, PLAN_ALWAYS, 0, sizeof(line), NULL, 0));
+	apply(&plan, line, sizeof(line), SIZE_MAX, false, &out);
+	assert_int_equal(out.size, sizeof(line) * 3 + 23 * 3);
+	assert_memory_equal(out.data + 75, "=\r\n=E9", 6);
+	plan_fini(&plan);
+	bytes_fini(&out);
+}
+
 static void cut_quoted_breaks_no_escape(void **state)
 {
 	char text[1200];
@@ -363,6 +381,7 @@ int main(void)
 		cmocka_unit_test(fold_breaks_before_the_last_blank_that_fits),
 		cmocka_unit_test(fold_leaves_no_line_of_blanks),
 		cmocka_unit_test(fold_breaks_no_character),
+		cmocka_unit_test(cut_quoted_escapes_8bit),
 		cmocka_unit_test(cut_quoted_breaks_no_escape),
 		cmocka_unit_test(only_the_long_lines_of_a_range_are_cut),
 		cmocka_unit_test(estimate_is_near),
