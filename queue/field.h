@@ -46,6 +46,7 @@ struct field_terms {
 	const char *charset; /* of raw 8-bit text that is not UTF-8 */
 	const char *domain; /* what an address without one gets; NULL: it is left */
 	bool smtputf8; /* raw UTF-8 stays */
+	bool keeps_addresses; /* 8-bit ones stay; else they are text, as what is no address is */
 };
 
 /*
@@ -62,7 +63,7 @@ struct field_terms {
  *   DKIM          nothing
  *   the rest      raw 8-bit in comments → encoded-words, elsewhere "?", since nothing can carry it (Q-75)
  * What is written needs no field_fold, where the field's name has at most 98 bytes.
- * NULs in a value are taken out (Q-71). An address whose addr-spec is 8-bit stays, and *address_eightbit is set.
+ * NULs in a value are taken out (Q-71). *address_eightbit is set where an address whose addr-spec is 8-bit stays.
  */
 int field_repair(enum field_kind kind, const void *value, size_t size,
 	const struct field_terms *terms, uint64_t now_unix_ms, struct quirk_set *found,

@@ -69,7 +69,7 @@ struct inspection_result {
 	struct plan plan; /* the caller's to plan_fini */
 	bool is_signed;
 	bool header_eightbit; /* raw 8-bit in a header field, that no edit always takes away */
-	bool header_address_eightbit; /* with SMTPUTF8, in an address there: no encoding carries it (5.6.7); without, it passes as it came */
+	bool header_address_eightbit; /* with SMTPUTF8, in an address there: no encoding carries it (5.6.7). Without, it passes as it came, or with REPAIR_CONTENT becomes text */
 	bool sevenbit_possible; /* with the PLAN_SEVENBIT edits the text is 7-bit */
 	bool is_empty; /* not a byte of it */
 	bool is_auto_submitted; /* Auto-Submitted: not "no" (RFC 3834) */

@@ -13,6 +13,12 @@ static bool has_name(const struct mime_field *field, const char *name)
 
 /* ---- values ---- */
 
+/* Whoever said SMTPUTF8, or is to know better, hears of it; a fragile client could do nothing about it. */
+static bool keeps_addresses(const struct inspection *inspection)
+{
+	return inspection->terms.smtputf8 || !repairs(inspection, REPAIR_CONTENT);
+}
+
 /* The value as it is to stand, of `kind`, for those who may have 8-bit (or not): in `out`; false in *changed: as it is. */
 static bool make_value(struct inspection *inspection, const struct mime_field *field,
 	enum field_kind kind, bool is_whole, bool sevenbit, size_t name_size, struct bytes *out,
@@ -23,6 +29,7 @@ static bool make_value(struct inspection *inspection, const struct mime_field *f
 		.domain = is_whole && repairs(inspection, REPAIR_CONTENT) ? inspection->terms.domain
 									  : NULL,
 		.smtputf8 = inspection->terms.smtputf8 && !sevenbit,
+		.keeps_addresses = keeps_addresses(inspection),
 	};
 	struct quirk_set unasked = {{0, 0}};
 	bool content = repairs(inspection, REPAIR_CONTENT), address_eightbit = false;
@@ -283,7 +290,8 @@ static bool has_mailbox(struct inspection *inspection, const struct mime_field *
 static bool is_usable(
 	struct inspection *inspection, const struct mime_field *field, enum single single)
 {
-	struct field_terms terms = {.charset = inspection->terms.charset};
+	struct field_terms terms = {.charset = inspection->terms.charset,
+		.keeps_addresses = keeps_addresses(inspection)};
 	const char *value = field->value;
 	size_t size = (size_t)field->value_size;
 	bool unasked = false;
@@ -369,10 +377,13 @@ static bool take_whole_field(struct inspection *inspection, const struct mime_fi
 	return take_single(inspection, field, kind, is_done);
 }
 
-/* What repair means by kind: a part's date or address is not ours to change. */
-static enum field_kind kind_to_repair(enum field_kind kind)
+/* What repair means by kind: a part's date or address is not ours to change, nor does a From that cannot be used go there. */
+static enum field_kind kind_to_repair(
+	const struct inspection *inspection, enum field_kind kind, bool is_whole)
 {
 	switch (kind) {
+	case FIELD_FROM:
+		return is_whole && repairs(inspection, REPAIR_CONTENT) ? kind : FIELD_ADDRESSES;
 	case FIELD_DATE:
 	case FIELD_MESSAGE_ID:
 	case FIELD_AUTO_SUBMITTED:
@@ -409,7 +420,8 @@ static bool look_at_field(
 		return take_cut_field(inspection, field, is_whole);
 	if (!needs_look(inspection, part, field, kind))
 		return true;
-	return repair_value(inspection, field, kind_to_repair(kind), is_whole, field->name_size);
+	return repair_value(inspection, field, kind_to_repair(inspection, kind, is_whole), is_whole,
+		field->name_size);
 }
 
 /* Behind what the plan has room for: seen in inspection_take_header. */

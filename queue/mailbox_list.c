@@ -125,15 +125,28 @@ static bool judge_item(
 
 static const struct mailbox_item nothing;
 
+/* No encoding carries an 8-bit address: where it may not stay it is text. */
+static struct mailbox_item read_item(
+	const struct judge *judge, struct mailbox_list *list, const char *at)
+{
+	struct mailbox_item item = mailbox_item_read(list, at);
+
+	if (item.kind != MAILBOX_ADDRESS || !item.address_eightbit || judge->terms->keeps_addresses)
+		return item;
+	item.kind = MAILBOX_WRONG;
+	item.address_eightbit = false;
+	return item;
+}
+
 static void judge_list(struct judge *judge, const char *text, size_t size)
 {
 	struct mailbox_list list;
 	struct mailbox_item item, next;
 
 	mailbox_list_begin(&list, text, size);
-	for (next = mailbox_item_read(&list, text);;) {
+	for (next = read_item(judge, &list, text);;) {
 		item = next;
-		next = item.separator != '\0' ? mailbox_item_read(&list, item.all.end) : nothing;
+		next = item.separator != '\0' ? read_item(judge, &list, item.all.end) : nothing;
 		judge->is_wrong |= !judge_item(judge, &item, &next);
 		if (item.separator == '\0')
 			break;
@@ -302,9 +315,9 @@ static void write_list(struct judge *judge, const char *text, size_t size, struc
 	const char *name_at = NULL;
 
 	mailbox_list_begin(&list, text, size);
-	for (next = mailbox_item_read(&list, text);;) {
+	for (next = read_item(judge, &list, text);;) {
 		item = next;
-		next = item.separator != '\0' ? mailbox_item_read(&list, item.all.end) : nothing;
+		next = item.separator != '\0' ? read_item(judge, &list, item.all.end) : nothing;
 		if (is_part_of_next(judge, &item, &next)) {
 			name_at = name_at != NULL ? name_at : item.core.at;
 		} else if (name_at == NULL && !is_odd(&item) && judge_item(judge, &item, &next)) {

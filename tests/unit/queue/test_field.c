@@ -13,8 +13,10 @@
 #define NOW_MS UINT64_C(1795381697000) /* 2026-11-22 */
 
 static const struct field_terms terms = {.charset = "windows-1252", .domain = "example.edu"};
-static const struct field_terms utf8_terms = {
-	.charset = "windows-1252", .domain = "example.edu", .smtputf8 = true};
+static const struct field_terms utf8_terms = {.charset = "windows-1252",
+	.domain = "example.edu",
+	.smtputf8 = true,
+	.keeps_addresses = true};
 static struct quirk_set found;
 static bool address_eightbit;
 static char quirks[QUIRK_TEXT_SIZE];

@@ -124,7 +124,23 @@ static void address_with_eightbit_is_told_of_smtputf8_only(void **state)
 	assert_false(found.sevenbit_possible);
 	plan_fini(&found.plan);
 	inspect_as(ALL, false, text, sizeof(text) - 1, &found);
-	assert_false(found.header_address_eightbit);
+	assert_false(found.header_address_eightbit || found.header_eightbit);
+	assert_true(found.sevenbit_possible);
+	plan_fini(&found.plan);
+}
+
+/* The From of a message within, that nobody can use, is not ours to replace. */
+static void from_of_a_message_within_is_not_emptied(void **state)
+{
+	static const char text[] =
+		WHOLE "Content-Type: message/rfc822\r\n\r\nFrom: B\xc3\xbcro\r\n\r\nx\r\n";
+	struct inspection_result found;
+
+	(void)state;
+	inspect(ALL, text, &found);
+	assert_int_equal(found.plan.count, 1);
+	assert_int_equal(found.plan.text.size, strlen(" =?utf-8?Q?B=C3=BCro?=:;"));
+	assert_memory_equal(found.plan.text.data, " =?utf-8?Q?B=C3=BCro?=:;", found.plan.text.size);
 	plan_fini(&found.plan);
 }
 
@@ -175,6 +191,7 @@ int main(void)
 		cmocka_unit_test(signed_text_loses_nothing_but_nuls),
 		cmocka_unit_test(eightbit_of_a_strict_client_is_touched_only_for_seven_bits),
 		cmocka_unit_test(address_with_eightbit_is_told_of_smtputf8_only),
+		cmocka_unit_test(from_of_a_message_within_is_not_emptied),
 		cmocka_unit_test(automatic_answers_are_told),
 		cmocka_unit_test(body_with_too_many_parts_is_encoded_as_one),
 	};
