@@ -1,9 +1,9 @@
 #include "smtp/path_lenient.h"
 
-#include <idn2.h>
 #include <string.h>
 
 #include "core/ascii.h"
+#include "smtp/idna.h"
 #include "smtp/path_span.h"
 
 #define LAYERS_MAX   8 /* of brackets, quotes and "mailto:" around an address */
@@ -163,7 +163,7 @@ struct mailbox {
 	struct path_span local;
 	struct path_span domain;
 	char quoted[2 * PATH_LOCAL_BYTES + 2];
-	char ascii[PATH_DOMAIN_BYTES];
+	char ascii[IDNA_DOMAIN_BYTES + 1];
 };
 
 /* "@a.example,@b.example:user@c": leaves the route out. */
@@ -262,26 +262,19 @@ static enum path_fault settle_local(const struct path_lenient *rules, enum path_
 	return quote_local(mailbox, quirks);
 }
 
-/* "müller.example" as DNS has it: IDNA 2008 (RFC 5891). */
 static enum path_fault make_ascii(struct mailbox *mailbox)
 {
-	size_t size = path_span_size(mailbox->domain);
-	char utf8[DOMAIN_BYTES];
-	char *ascii;
+	static const enum path_fault faults[] = {[IDNA_SOUND] = PATH_SOUND,
+		[IDNA_NO_DOMAIN] = PATH_EIGHTBIT,
+		[IDNA_TOO_LONG] = PATH_TOO_LONG};
+	struct path_span *domain = &mailbox->domain;
+	enum idna_fault fault =
+		idna_make_ascii(domain->at, path_span_size(*domain), mailbox->ascii);
 
-	if (size >= sizeof(utf8))
-		return PATH_TOO_LONG;
-	memcpy(utf8, mailbox->domain.at, size);
-	utf8[size] = '\0';
-	if (strlen(utf8) != size ||
-		idn2_to_ascii_8z(utf8, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)
-		return PATH_EIGHTBIT;
-	size = strlen(ascii);
-	if (size <= sizeof(mailbox->ascii))
-		memcpy(mailbox->ascii, ascii, size);
-	idn2_free(ascii);
-	mailbox->domain = (struct path_span){mailbox->ascii, mailbox->ascii + size};
-	return size <= sizeof(mailbox->ascii) ? PATH_SOUND : PATH_TOO_LONG;
+	if (fault == IDNA_SOUND)
+		*domain =
+			(struct path_span){mailbox->ascii, mailbox->ascii + strlen(mailbox->ascii)};
+	return faults[fault];
 }
 
 static enum path_fault settle_domain(

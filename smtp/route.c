@@ -3,6 +3,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "smtp/idna.h"
+#include "smtp/path.h"
+
 /* The domain of an address: behind the last "@", as a quoted local part may hold others. NULL: "*" alone fits. */
 static const char *domain_of(const char *address)
 {
@@ -44,9 +47,18 @@ static size_t match_rank(const char *pattern, const char *domain, size_t size)
 	return pattern[0] == '*' ? 1 + strlen(pattern) : SIZE_MAX;
 }
 
+/* One that has none of it is compared as it is: "*" takes it. */
+static const char *make_ascii(const char *domain, char ascii[IDNA_DOMAIN_BYTES + 1])
+{
+	if (domain == NULL || !path_has_eightbit(domain, strlen(domain)))
+		return domain;
+	return idna_make_ascii(domain, strlen(domain), ascii) == IDNA_SOUND ? ascii : domain;
+}
+
 const struct config_upstream *route_find(const struct config *config, const char *address)
 {
-	const char *domain = domain_of(address);
+	char ascii[IDNA_DOMAIN_BYTES + 1];
+	const char *domain = make_ascii(domain_of(address), ascii);
 	size_t size = domain != NULL ? domain_size(domain) : 0;
 	const struct config_route *best = NULL;
 	size_t best_rank = 0;

@@ -221,6 +221,16 @@ def test_q50_smtputf8_is_taken_on_all_listeners(make_relay, upstream, profile):
         client.command("RCPT TO:<bäcker@example.org>", 553)
 
 
+@pytest.mark.parametrize("profile", ["fragile", "standard"])
+def test_q50_a_domain_behind_smtputf8_goes_by_the_route_of_its_a_label(make_relay, upstream, profile):
+    relay = make_relay(upstream.port, profile=profile, routes='route "xn--bckerei-5wa.example" { upstream = campus }')
+    with relay.client() as client:
+        client.hello()
+        client.command("MAIL FROM:<a@example.com> SMTPUTF8", 250)
+        client.command("RCPT TO:<bäcker@bäckerei.example>", 250)
+        client.command("RCPT TO:<bäcker@müller.example>", 550)
+
+
 def test_q52_a_second_mail_begins_anew(door, upstream):
     assert say(door, HELLO, b"MAIL FROM:<old@example.com>\r\n", b"RCPT TO:<old@example.org>\r\n", SENDER, RECIPIENT, b"DATA\r\n", TEXT + b".\r\n") \
         == [250] * 5 + [354, 250]

@@ -58,6 +58,22 @@ static void what_has_no_domain_goes_to_the_star(void **state)
 	check_route("", "rest");
 }
 
+static void utf8_domains_go_by_their_a_labels(void **state)
+{
+	struct config_route some[] = {
+		{"*", 0}, {"xn--mller-kva.example", 1}, {"*.xn--mller-kva.example", 2}};
+	struct config international = {
+		.upstreams = upstreams, .upstream_count = 4, .routes = some, .route_count = 3};
+
+	(void)state;
+	assert_string_equal(
+		route_find(&international, "\xc3\xa4@m\xc3\xbcller.example")->name, "exact");
+	assert_string_equal(route_find(&international, "a@M\xc3\x9cLLER.example")->name, "exact");
+	assert_string_equal(route_find(&international, "a@xn--mller-kva.example")->name, "exact");
+	assert_string_equal(route_find(&international, "a@b.m\xc3\xbcller.example")->name, "below");
+	assert_string_equal(route_find(&international, "a@\xe2\x98\xba\xff.example")->name, "rest");
+}
+
 static void quoted_at_is_not_the_domain(void **state)
 {
 	(void)state;
@@ -83,6 +99,7 @@ int main(void)
 		cmocka_unit_test(longest_wildcard_wins),
 		cmocka_unit_test(wildcard_needs_a_label_and_a_dot),
 		cmocka_unit_test(what_has_no_domain_goes_to_the_star),
+		cmocka_unit_test(utf8_domains_go_by_their_a_labels),
 		cmocka_unit_test(quoted_at_is_not_the_domain),
 		cmocka_unit_test(no_route_is_null),
 	};
