@@ -152,6 +152,8 @@ static int compare_clients(const void *a, const void *b)
 
 	if (left->network.prefix_bits != right->network.prefix_bits)
 		return left->network.prefix_bits > right->network.prefix_bits ? -1 : 1;
+	if ((left->network.zone[0] == '\0') != (right->network.zone[0] == '\0'))
+		return left->network.zone[0] != '\0' ? -1 : 1; /* the more exact one first */
 	return memcmp(left->network.bytes, right->network.bytes, sizeof(left->network.bytes));
 }
 

@@ -101,7 +101,8 @@ static void write_networks(FILE *to, const struct value *value)
 
 		inet_ntop(is_v4 ? AF_INET : AF_INET6, network->bytes + (is_v4 ? 12 : 0), text,
 			sizeof(text));
-		fprintf(to, "%s\"%s/%u\"", i == 0 ? "" : ", ", text,
+		fprintf(to, "%s\"%s%s%s/%u\"", i == 0 ? "" : ", ", text,
+			network->zone[0] != '\0' ? "%" : "", network->zone,
 			network->prefix_bits - (is_v4 ? 96 : 0));
 	}
 	fputc('}', to);

@@ -62,13 +62,14 @@ static int parse_prefix(const char *text, unsigned most, unsigned *bits)
 static int refuse_host_bits(const char *text, const struct network *network, struct reason *reason)
 {
 	char host[INET6_ADDRSTRLEN];
+	const char *mark = network->zone[0] != '\0' ? "%" : "";
 	bool v4 = is_mapped(network->bytes) && network->prefix_bits >= MAPPED_BITS;
 
 	if (v4)
 		inet_ntop(AF_INET, network->bytes + sizeof(mapped), host, sizeof(host));
 	else
 		inet_ntop(AF_INET6, network->bytes, host, sizeof(host));
-	return reason_set(reason, "%s: did you mean %s/%u?", text, host,
+	return reason_set(reason, "%s: did you mean %s%s%s/%u?", text, host, mark, network->zone,
 		network->prefix_bits - (v4 ? MAPPED_BITS : 0));
 }
 
@@ -89,19 +90,43 @@ static bool parse_host(const char *text, size_t size, uint8_t bytes[16], unsigne
 	return inet_pton(AF_INET, host, bytes + sizeof(mapped)) == 1;
 }
 
+/* "%eth0" behind the host, which keeps what is left of `size`; false: it is none. */
+static bool parse_zone(const char *text, size_t *size, char zone[IF_NAMESIZE])
+{
+	const char *mark = memchr(text, '%', *size);
+	size_t zone_size = mark != NULL ? (size_t)(text + *size - mark) - 1 : 0;
+
+	if (mark == NULL)
+		return true;
+	if (zone_size == 0 || zone_size >= IF_NAMESIZE || memchr(mark + 1, '"', zone_size) != NULL)
+		return false;
+	memcpy(zone, mark + 1, zone_size);
+	*size = (size_t)(mark - text);
+	return true;
+}
+
+static bool is_link_local(const uint8_t bytes[16])
+{
+	return bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80;
+}
+
 int network_parse(const char *text, struct network *out, struct reason *reason)
 {
-	size_t size = strcspn(text, "/");
+	const char *slash = text + strcspn(text, "/");
+	size_t size = (size_t)(slash - text);
 	uint8_t bytes[16];
 	unsigned skipped_bits, bits;
 
-	if (!parse_host(text, size, bytes, &skipped_bits))
+	*out = (struct network){.prefix_bits = 0};
+	if (!parse_zone(text, &size, out->zone) || !parse_host(text, size, bytes, &skipped_bits))
 		return reason_set(reason,
 			"%s: not a network; expected \"10.0.0.0/8\", \"2001:db8::/32\" or an "
 			"address",
 			text);
+	if (out->zone[0] != '\0' && !is_link_local(bytes))
+		return reason_set(reason, "%s: only a link-local network has an interface", text);
 	bits = 128 - skipped_bits;
-	if (text[size] == '/' && parse_prefix(text + size + 1, bits, &bits) < 0)
+	if (*slash == '/' && parse_prefix(slash + 1, bits, &bits) < 0)
 		return reason_set(reason, "%s: expected a prefix of 0 to %u bits behind the slash",
 			text, 128 - skipped_bits);
 	memcpy(out->bytes, bytes, sizeof(bytes));
@@ -127,6 +152,19 @@ int network_list_add(struct network_list *list, const char *text, struct reason 
 	return 0;
 }
 
+static bool is_in_zone(const struct network *network, const struct address *address)
+{
+	char *end;
+	unsigned long number;
+
+	if (network->zone[0] == '\0')
+		return true;
+	number = strtoul(network->zone, &end, 10);
+	if (*end != '\0')
+		number = if_nametoindex(network->zone);
+	return number != 0 && number == address->v6.sin6_scope_id;
+}
+
 bool network_has(const struct network *network, const struct address *address)
 {
 	const struct network_list list = {.items = (struct network *)network, .count = 1};
@@ -147,7 +185,8 @@ bool network_list_has(const struct network_list *list, const struct address *add
 		const struct network *network = &list->items[i];
 
 		if (network->prefix_bits >= least_bits &&
-			same_prefix(bytes, network->bytes, network->prefix_bits))
+			same_prefix(bytes, network->bytes, network->prefix_bits) &&
+			is_in_zone(network, address))
 			return true;
 	}
 	return false;

@@ -1,5 +1,8 @@
 /*
- * network.h: lists of networks, "10.0.0.0/8", "2001:db8::/32", "192.0.2.7", and who is in them.
+ * network.h: lists of networks, "10.0.0.0/8", "2001:db8::/32", "192.0.2.7", "fe80::%eth0/10", and who is in them.
+ *
+ * A link-local network may name its zone (RFC 4007 11.7), an interface's name or number: then only hosts behind that interface
+ * are in it. The name is looked up when a host comes, as interfaces come and go.
  *
  * Threads: a list is written once and then only read. Owner: network_list_fini frees what network_list_add took.
  * Errors: bits set behind the prefix are refused ("10.0.0.1/8: did you mean 10.0.0.0/8?").
@@ -7,6 +10,7 @@
 #ifndef SLUICE_CORE_NETWORK_H
 #define SLUICE_CORE_NETWORK_H
 
+#include <net/if.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,6 +21,7 @@
 struct network {
 	uint8_t bytes[16]; /* IPv4 as its mapped form */
 	unsigned prefix_bits; /* of the 128 */
+	char zone[IF_NAMESIZE]; /* "": any */
 };
 
 struct network_list {

@@ -277,6 +277,19 @@ static struct address address_of(const char *text)
 	return address;
 }
 
+static void client_section_of_an_interface_comes_before_that_of_all(void **state)
+{
+	struct config *config = load(REST "client \"fe80::/10\" { }\nclient \"fe80::%7/10\" { }\n");
+	struct address address = address_of("[fe80::1]:9");
+
+	(void)state;
+	address.v6.sin6_scope_id = 7;
+	assert_string_equal(config_client_of(config, &address)->title, "fe80::%7/10");
+	address.v6.sin6_scope_id = 8;
+	assert_string_equal(config_client_of(config, &address)->title, "fe80::/10");
+	config_close(&config);
+}
+
 static void most_exact_client_section_counts(void **state)
 {
 	struct config *config =
@@ -792,6 +805,7 @@ int main(void)
 		cmocka_unit_test(lines_may_end_in_crlf),
 		cmocka_unit_test(routes_come_most_exact_first),
 		cmocka_unit_test(star_route_may_be_missing),
+		cmocka_unit_test(client_section_of_an_interface_comes_before_that_of_all),
 		cmocka_unit_test(most_exact_client_section_counts),
 		cmocka_unit_test(defaults_follow_the_profile_of_a_listener),
 		cmocka_unit_test(what_is_wrong_with_a_client_section_is_said),

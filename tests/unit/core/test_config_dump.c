@@ -66,7 +66,7 @@ static void what_is_dumped_reads_back_as_the_same(void **state)
 		"queue { max_size = 1025MB lifetime = 90m }\n"
 		"listen a { address = {\"127.0.0.1:25\", \"unix:/tmp/s\"} profile = fragile\n"
 		"  networks = {\"10.0.0.0/8\", \"2001:db8::/32\", \"::ffc0:0:0/90\", "
-		"\"192.0.2.7\"} }\n"
+		"\"192.0.2.7\", \"fe80::%eth0/10\"} }\n"
 		"listen b { address = {\"[::1]:26\"} networks = {\"::1\"} max_message = 1000KB }\n"
 		"upstream campus { hosts = {\"a.example:25\", \"[2001:db8::1]:26\"} tls = required "
 		"}\n"

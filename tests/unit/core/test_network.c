@@ -59,6 +59,34 @@ static void a_mapped_form_is_its_ipv4_network(void **state)
 	assert_true(has("10.0.0.0/8", "[::ffff:10.1.2.3]:25"));
 }
 
+static bool has_from(const char *network, unsigned scope_id)
+{
+	struct address address;
+	struct network parsed;
+
+	assert_int_equal(network_parse(network, &parsed, NULL), 0);
+	assert_int_equal(address_parse("fe80::7", &address), 0);
+	address.v6.sin6_scope_id = scope_id;
+	return network_has(&parsed, &address);
+}
+
+static void a_zone_is_one_interface(void **state)
+{
+	unsigned lo = if_nametoindex("lo");
+
+	(void)state;
+	assert_int_not_equal(lo, 0);
+	assert_true(has_from("fe80::/10", lo));
+	assert_true(has_from("fe80::%lo/10", lo));
+	assert_true(has_from("fe80::7%lo", lo));
+	assert_false(has_from("fe80::%lo/10", lo + 1));
+	assert_false(has_from("fe80::%lo/10", 0));
+	assert_true(has_from("fe80::%77/10", 77));
+	assert_false(has_from("fe80::%77/10", 78));
+	assert_false(has_from("fe80::%nowhere/10", lo));
+	assert_false(has_from("fe80::%nowhere/10", 0));
+}
+
 static void a_unix_peer_is_in_no_network(void **state)
 {
 	(void)state;
@@ -84,6 +112,7 @@ static void bits_behind_the_prefix_are_refused_with_a_suggestion(void **state)
 	check_refusal("192.0.2.1/0", "did you mean 0.0.0.0/0?");
 	check_refusal("2001:db8::1/32", "did you mean 2001:db8::/32?");
 	check_refusal("2001:db8::1/0", "did you mean ::/0?");
+	check_refusal("fe80::1%lo/10", "did you mean fe80::%lo/10?");
 }
 
 static void what_is_no_network_is_refused(void **state)
@@ -95,6 +124,12 @@ static void what_is_no_network_is_refused(void **state)
 	check_refusal("10.0.0.0:25", "not a network");
 	check_refusal("[::1]", "not a network");
 	check_refusal("/8", "not a network");
+	check_refusal("fe80::%", "not a network");
+	check_refusal("fe80::%/10", "not a network");
+	check_refusal("fe80::%a-name-too-long-/10", "not a network");
+	check_refusal("fe80::%\"/10", "not a network");
+	check_refusal("2001:db8::%lo/32", "only a link-local network has an interface");
+	check_refusal("10.0.0.0%lo/8", "only a link-local network has an interface");
 	check_refusal("10.0.0.0/33", "0 to 32 bits");
 	check_refusal("10.0.0.0/", "0 to 32 bits");
 	check_refusal("10.0.0.0/x", "0 to 32 bits");
@@ -129,6 +164,7 @@ int main(void)
 		cmocka_unit_test(an_address_is_in_its_networks),
 		cmocka_unit_test(zero_bits_are_all_of_one_family),
 		cmocka_unit_test(a_mapped_form_is_its_ipv4_network),
+		cmocka_unit_test(a_zone_is_one_interface),
 		cmocka_unit_test(a_unix_peer_is_in_no_network),
 		cmocka_unit_test(bits_behind_the_prefix_are_refused_with_a_suggestion),
 		cmocka_unit_test(what_is_no_network_is_refused),
