@@ -60,6 +60,7 @@ ADDRESSES = [
     ("test_q35", b"MAIL FROM <a@example.com>", b"RCPT TO <b@example.org>", ["Q-35"], PLAIN),
     ("test_q35_word", b"MAIL <a@example.com>", b"RCPT <b@example.org>", ["Q-35"], PLAIN),
     ("test_q36", b'MAIL FROM:"Scanner, 3rd floor" <a@example.com>', b"RCPT TO:Bob <b@example.org>", ["Q-36"], PLAIN),
+    ("test_q36_last", b"MAIL FROM:Scanner <3rd> <a@example.com>", b"RCPT TO:<Bob> <b@example.org>", ["Q-36"], PLAIN),
     ("test_q37", b"MAIL FROM:<<a@example.com>>", b"RCPT TO:<mailto:b@example.org>", ["Q-37"], PLAIN),
     ("test_q37_quotes", b'MAIL FROM:<"a@example.com">', b"RCPT TO:<'b@example.org'>", ["Q-37"], PLAIN),
     ("test_q37_closed_only", b"MAIL FROM:a@example.com>", b"RCPT TO:b@example.org> NOTIFY=NEVER", ["Q-33", "Q-37"], PLAIN),
