@@ -33,6 +33,62 @@ bool inspection_insert(
 	return inspection_add(inspection, PLAN_REPLACE, when, at, 0, text, strlen(text));
 }
 
+/* ---- examples: number, size, bytes; of several of one number the last counts ---- */
+
+static size_t clean_example(const char *bytes, size_t size, char *out)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < size && kept + 2 <= INSPECTION_EXAMPLE_BYTES; i++) {
+		if (bytes[i] == '\0') {
+			out[kept++] = '\\';
+			out[kept++] = '0';
+		} else if (bytes[i] != '\r' && bytes[i] != '\n') {
+			out[kept++] = bytes[i];
+		}
+	}
+	while (kept > 0 && out[kept - 1] == ' ')
+		kept--;
+	return kept;
+}
+
+void inspection_keep(
+	struct inspection *inspection, enum quirk quirk, const void *bytes, size_t size)
+{
+	char record[2 + INSPECTION_EXAMPLE_BYTES];
+	size_t kept = clean_example(bytes, size, record + 2);
+
+	record[0] = (char)quirk;
+	record[1] = (char)kept;
+	if (kept > 0 && !bytes_append(&inspection->result.examples, record, 2 + kept))
+		return; /* it is only an example */
+}
+
+void inspection_note(
+	struct inspection *inspection, enum quirk quirk, const void *bytes, size_t size)
+{
+	if (quirk_set_has(&inspection->result.quirks, quirk))
+		return;
+	quirk_set_add(&inspection->result.quirks, quirk);
+	if (size > 0)
+		inspection_keep(inspection, quirk, bytes, size);
+}
+
+const char *inspection_example(
+	const struct inspection_result *result, enum quirk quirk, size_t *size)
+{
+	const uint8_t *at = result->examples.data, *end = at + result->examples.size;
+	const char *found = NULL;
+
+	for (; at < end; at += 2 + at[1]) {
+		if (at[0] != (uint8_t)quirk)
+			continue;
+		found = (const char *)at + 2;
+		*size = at[1];
+	}
+	return found;
+}
+
 static bool begin_part(void *owner, const struct mime_part *part)
 {
 	struct inspection *inspection = owner;
@@ -81,13 +137,19 @@ struct inspection *inspection_open(const struct inspection_terms *terms)
 	return inspection;
 }
 
+void inspection_result_fini(struct inspection_result *result)
+{
+	plan_fini(&result->plan);
+	bytes_fini(&result->examples);
+}
+
 void inspection_close(struct inspection **out)
 {
 	struct inspection *inspection = *out;
 
 	if (inspection == NULL)
 		return;
-	plan_fini(&inspection->result.plan);
+	inspection_result_fini(&inspection->result);
 	bytes_fini(&inspection->value);
 	bytes_fini(&inspection->folded);
 	bytes_fini(&inspection->seven);
@@ -182,16 +244,15 @@ static bool add_first(struct inspection *inspection, uint64_t at, const struct b
 static bool add_missing(struct inspection *inspection, uint64_t at)
 {
 	unsigned missing = ~inspection->seen & (SINGLE_DATE | SINGLE_FROM | SINGLE_MESSAGE_ID);
-	struct quirk_set *quirks = &inspection->result.quirks;
 
 	if (missing == 0 || !repairs(inspection, REPAIR_MISSING))
 		return true;
 	if ((missing & SINGLE_DATE) != 0)
-		quirk_set_add(quirks, QUIRK_DATE);
+		inspection_note(inspection, QUIRK_DATE, NULL, 0);
 	if ((missing & SINGLE_FROM) != 0)
-		quirk_set_add(quirks, QUIRK_FROM);
+		inspection_note(inspection, QUIRK_FROM, NULL, 0);
 	if ((missing & SINGLE_MESSAGE_ID) != 0)
-		quirk_set_add(quirks, QUIRK_NO_MESSAGE_ID);
+		inspection_note(inspection, QUIRK_NO_MESSAGE_ID, NULL, 0);
 	bytes_clear(&inspection->value);
 	return format_missing(inspection, missing, &inspection->value) &&
 	       add_first(inspection, at, &inspection->value);
@@ -207,7 +268,7 @@ static bool check_date(struct inspection *inspection)
 			inspection->date_unix_s <= now_s + DATE_AHEAD_S))
 		return true;
 	inspection->seen &= ~(unsigned)SINGLE_DATE;
-	quirk_set_add(&inspection->result.quirks, QUIRK_DATE);
+	inspection_note(inspection, QUIRK_DATE, NULL, 0);
 	return inspection_insert(inspection, PLAN_ALWAYS, inspection->date_at, INSPECTION_PREFIX);
 }
 
@@ -221,10 +282,11 @@ static bool leave_signed(struct inspection *inspection)
 	plan_fini(plan);
 	inspection->is_over = false;
 	inspection->result.quirks = (struct quirk_set){{0, 0}};
+	bytes_clear(&inspection->result.examples);
 	inspection->plan_room = PLAN_BYTES_MAX;
 	if (!inspection->has_nul || !repairs(inspection, REPAIR_CONTENT))
 		return true;
-	quirk_set_add(&inspection->result.quirks, QUIRK_NUL);
+	inspection_note(inspection, QUIRK_NUL, NULL, 0);
 	return inspection_add(inspection, PLAN_STRIP, PLAN_ALWAYS, inspection->terms.base,
 		inspection->size_bytes, NULL, 0);
 }
@@ -232,6 +294,8 @@ static bool leave_signed(struct inspection *inspection)
 static bool end_plan(struct inspection *inspection)
 {
 	uint64_t base = inspection->terms.base;
+	size_t example_size;
+	const char *example = mime_mbox_line(inspection->mime, &example_size);
 	uint64_t mbox = mime_mbox_size(inspection->mime);
 
 	inspection->plan_room = PLAN_BYTES_MAX;
@@ -240,7 +304,7 @@ static bool end_plan(struct inspection *inspection)
 	if (!check_date(inspection))
 		return false;
 	if (mbox > 0 && repairs(inspection, REPAIR_CONTENT)) {
-		quirk_set_add(&inspection->result.quirks, QUIRK_MBOX_FROM);
+		inspection_note(inspection, QUIRK_MBOX_FROM, example, example_size);
 		if (!inspection_add(inspection, PLAN_REPLACE, PLAN_ALWAYS, base, mbox, NULL, 0))
 			return false;
 		base += mbox;
@@ -266,5 +330,6 @@ bool inspection_end(struct inspection *inspection, const struct inspection_sourc
 		result->content_hash = XXH3_64bits_digest(inspection->hash);
 	*out = *result;
 	result->plan = (struct plan){0};
+	result->examples = (struct bytes){0};
 	return true;
 }

@@ -23,7 +23,7 @@
  * upstream without 8BITMIME are planned for all.
  *
  * Threads: the worker's. Owner: inspection_close. Cost: each byte is looked at by memchr for LF, and 8 at a time for the
- * eighth bit; about 2 KiB a message.
+ * eighth bit; about 2 KiB a message, and 120 bytes for each quirk in it.
  * Limits: MIME nesting and number of parts as mime.h; beyond them, or where the plan would be over PLAN_BYTES_MAX, the body
  * is treated as one. No input makes it fail but a lack of memory.
  */
@@ -34,6 +34,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/bytes.h"
 #include "queue/plan.h"
 #include "queue/quirk.h"
 
@@ -64,9 +65,12 @@ struct inspection_source {
 	uint64_t now_unix_ms;
 };
 
+#define INSPECTION_EXAMPLE_BYTES 120
+
 struct inspection_result {
 	struct quirk_set quirks;
-	struct plan plan; /* the caller's to plan_fini */
+	struct bytes examples; /* see inspection_example */
+	struct plan plan;
 	bool is_signed;
 	bool header_eightbit; /* raw 8-bit in a header field, that no edit always takes away */
 	bool header_address_eightbit; /* with SMTPUTF8, in an address there: no encoding carries it (5.6.7). Without, it passes as it came, or with REPAIR_CONTENT becomes text */
@@ -90,5 +94,13 @@ bool inspection_take(void *inspection, const void *bytes, size_t size)
 	__attribute__((warn_unused_result));
 bool inspection_end(struct inspection *inspection, const struct inspection_source *source,
 	struct inspection_result *out) __attribute__((warn_unused_result));
+void inspection_result_fini(struct inspection_result *result);
+
+/*
+ * What of the text shows the quirk: the first bytes of a header field, or of a line or the middle of one; without line ends, and
+ * "\0" for a NUL. NULL: there is nothing to see. Lives as long as `result`.
+ */
+const char *inspection_example(
+	const struct inspection_result *result, enum quirk quirk, size_t *size);
 
 #endif

@@ -14,6 +14,12 @@ struct writing {
 static const struct writing as_quoted = {PLAN_QUOTED_PRINTABLE, "quoted-printable"};
 static const struct writing as_base64 = {PLAN_BASE64, "base64"};
 
+static void note_sample(
+	struct inspection *inspection, enum quirk quirk, const struct mime_sample *sample)
+{
+	inspection_note(inspection, quirk, sample->text, sample->size);
+}
+
 /* ---- labels ---- */
 
 static bool label_encoding(struct inspection *inspection, const struct mime_part *part,
@@ -171,10 +177,10 @@ static bool label_eightbit(struct inspection *inspection, const struct mime_part
 
 	if (content && (!part->has_type_field || !part->has_encoding_field ||
 			       part->encoding == MIME_SEVENBIT))
-		quirk_set_add(&inspection->result.quirks, QUIRK_EIGHTBIT_BODY);
+		note_sample(inspection, QUIRK_EIGHTBIT_BODY, &text->measure->eightbit);
 	if (content && ((strncmp(part->type, "text/", 5) == 0 && !part->has_charset) ||
 			       (is_message_itself(inspection, part) && !note->has_version)))
-		quirk_set_add(&inspection->result.quirks, QUIRK_EIGHTBIT_BODY);
+		note_sample(inspection, QUIRK_EIGHTBIT_BODY, &text->measure->eightbit);
 	if (!label_version(inspection, part, content_when(inspection, when)) ||
 		!label_charset(inspection, part, content_when(inspection, when), text->is_utf8))
 		return false;
@@ -213,11 +219,11 @@ static bool take_body(
 	bool encoded = part->encoding == MIME_BASE64 || part->encoding == MIME_QUOTED;
 
 	if (is_opaque(part) && repairs(inspection, REPAIR_CONTENT))
-		quirk_set_add(&inspection->result.quirks, QUIRK_BROKEN_MIME);
+		inspection_note(inspection, QUIRK_BROKEN_MIME, part->type, strlen(part->type));
 	if (!encoded)
 		return take_plain(inspection, part, text);
 	if (text->eightbit_bytes > 0 && repairs(inspection, REPAIR_CONTENT))
-		quirk_set_add(&inspection->result.quirks, QUIRK_BROKEN_MIME);
+		inspection_note(inspection, QUIRK_BROKEN_MIME, part->type, strlen(part->type));
 	return add_line(inspection, part, content_when(inspection, PLAN_ALWAYS)) &&
 	       (part->encoding == MIME_BASE64
 			       ? mend_text(inspection, text, PLAN_CUT_BASE64, PLAN_BASE64)
@@ -237,9 +243,9 @@ static struct mime_text to_repair(struct inspection *inspection, const struct mi
 	left.has_long_line = text->has_long_line && repairs(inspection, REPAIR_LINES);
 	left.has_nul = text->has_nul && repairs(inspection, REPAIR_CONTENT);
 	if (left.has_long_line)
-		quirk_set_add(&inspection->result.quirks, QUIRK_LONG_LINES);
+		note_sample(inspection, QUIRK_LONG_LINES, &text->measure->long_line);
 	if (left.has_nul)
-		quirk_set_add(&inspection->result.quirks, QUIRK_NUL);
+		note_sample(inspection, QUIRK_NUL, &text->measure->nul);
 	return left;
 }
 
@@ -303,10 +309,10 @@ bool inspection_take_header(void *owner, const struct mime_part *part)
 	if (inspection->result.is_signed || !content)
 		return true;
 	if (!part->has_blank_line && part->has_body)
-		quirk_set_add(&inspection->result.quirks,
-			part->depth == 0 ? QUIRK_NO_HEADER : QUIRK_BROKEN_MIME);
+		inspection_note(inspection, part->depth == 0 ? QUIRK_NO_HEADER : QUIRK_BROKEN_MIME,
+			part->body_line, part->body_line != NULL ? part->body_line_size : 0);
 	if (part->depth == 0 && !part->has_fields)
-		quirk_set_add(&inspection->result.quirks, QUIRK_NO_HEADER);
+		inspection_note(inspection, QUIRK_NO_HEADER, NULL, 0);
 	return part->shape != MIME_MESSAGE || add_line(inspection, part, PLAN_ALWAYS);
 }
 
@@ -355,6 +361,7 @@ static bool take_as_one(struct inspection *inspection, const struct mime_part *w
 {
 	struct note *note = &inspection->notes[0];
 	struct mime_part part = *whole;
+	static const struct mime_measure unseen;
 	struct mime_text text = inspection->rest;
 
 	plan_keep(&inspection->result.plan, inspection->header_edits);
@@ -365,6 +372,7 @@ static bool take_as_one(struct inspection *inspection, const struct mime_part *w
 	note->has_version &= !note->version_added;
 	note->encoding_said = 0;
 	part.is_too_deep = true;
+	text.measure = &unseen;
 	text.at = part.body_at;
 	text.end = inspection->terms.base + inspection->size_bytes;
 	text = to_repair(inspection, &text);
@@ -384,7 +392,7 @@ bool inspection_end_part(void *owner, const struct mime_part *part)
 		return true;
 	if (part->shape == MIME_MULTIPART && (!part->has_parts || !part->is_closed) &&
 		repairs(inspection, REPAIR_CONTENT))
-		quirk_set_add(&inspection->result.quirks, QUIRK_BROKEN_MIME);
+		inspection_note(inspection, QUIRK_BROKEN_MIME, part->type, strlen(part->type));
 	if (part->depth == 0 && (inspection->is_over || mime_has_too_many(inspection->mime)))
 		return take_as_one(inspection, part);
 	if (part->shape != MIME_LEAF && !label_composite(inspection, part))

@@ -11,6 +11,29 @@ static bool has_name(const struct mime_field *field, const char *name)
 	return ascii_equals(field->name, field->name_size, name);
 }
 
+/* ---- examples ---- */
+
+/* As much of it as an example can have; behind its name its value follows in place. */
+static size_t example_size(const struct mime_field *field)
+{
+	size_t size = (size_t)(field->value - field->name) + (size_t)field->value_size;
+
+	return field->is_cut && size > INSPECTION_EXAMPLE_BYTES ? INSPECTION_EXAMPLE_BYTES : size;
+}
+
+static void note_field(
+	struct inspection *inspection, enum quirk quirk, const struct mime_field *field)
+{
+	inspection_note(inspection, quirk, field->name, example_size(field));
+}
+
+static void note_all(struct inspection *inspection, const struct quirk_set *found,
+	const struct mime_field *field)
+{
+	for (unsigned quirk = 0; (quirk = quirk_set_next(found, quirk)) != 0;)
+		note_field(inspection, (enum quirk)quirk, field);
+}
+
 /* ---- values ---- */
 
 /* Whoever said SMTPUTF8, or is to know better, hears of it; a fragile client could do nothing about it. */
@@ -31,7 +54,7 @@ static bool make_value(struct inspection *inspection, const struct mime_field *f
 		.smtputf8 = inspection->terms.smtputf8 && !sevenbit,
 		.keeps_addresses = keeps_addresses(inspection),
 	};
-	struct quirk_set unasked = {{0, 0}};
+	struct quirk_set found = {{0, 0}};
 	bool content = repairs(inspection, REPAIR_CONTENT), address_eightbit = false;
 	const void *value = field->value;
 	size_t size = (size_t)field->value_size;
@@ -39,11 +62,11 @@ static bool make_value(struct inspection *inspection, const struct mime_field *f
 
 	bytes_clear(out);
 	if (content || sevenbit)
-		rc = field_repair(kind, value, size, &terms, 0,
-			content && !sevenbit ? &inspection->result.quirks : &unasked,
-			&address_eightbit, out);
+		rc = field_repair(kind, value, size, &terms, 0, &found, &address_eightbit, out);
 	if (rc < 0)
 		return false;
+	if (content && !sevenbit)
+		note_all(inspection, &found, field);
 	if (address_eightbit && is_whole && inspection->terms.smtputf8)
 		inspection->result.header_address_eightbit = true;
 	*changed = rc > 0;
@@ -58,7 +81,7 @@ static bool make_value(struct inspection *inspection, const struct mime_field *f
 	rc = field_fold(kind, name_size, value, size, &inspection->folded);
 	if (rc <= 0)
 		return rc == 0;
-	quirk_set_add(&inspection->result.quirks, QUIRK_LONG_HEADER);
+	note_field(inspection, QUIRK_LONG_HEADER, field);
 	*changed = true;
 	bytes_clear(out);
 	return bytes_append(out, inspection->folded.data, inspection->folded.size);
@@ -133,13 +156,13 @@ static bool take_cut_field(
 			   : &inspection->parts_stay_eightbit) = true;
 	}
 	if (folds)
-		quirk_set_add(&inspection->result.quirks, QUIRK_LONG_HEADER);
+		note_field(inspection, QUIRK_LONG_HEADER, field);
 	if (folds)
 		return inspection_add(
 			inspection, PLAN_FOLD, PLAN_ALWAYS, field->at, field->size, NULL, 0);
 	if (!field->has_nul || !repairs(inspection, REPAIR_CONTENT))
 		return true;
-	quirk_set_add(&inspection->result.quirks, QUIRK_NUL);
+	note_field(inspection, QUIRK_NUL, field);
 	return inspection_add(inspection, PLAN_STRIP, PLAN_ALWAYS, field->at, field->size, NULL, 0);
 }
 
@@ -214,7 +237,7 @@ static bool take_mime_field(struct inspection *inspection, const struct mime_par
 			return field->is_cut ? take_cut_field(inspection, field, part->depth == 0)
 					     : repair_value(inspection, field, FIELD_TOKENS,
 						       part->depth == 0, field->name_size);
-		quirk_set_add(&inspection->result.quirks, QUIRK_BROKEN_MIME);
+		note_field(inspection, QUIRK_BROKEN_MIME, field);
 		return rename_field(inspection, field, part->depth == 0);
 	}
 	*has = true;
@@ -252,7 +275,7 @@ static enum single single_of(const struct mime_field *field, enum field_kind kin
 	}
 }
 
-static unsigned quirk_of(enum single single)
+static enum quirk quirk_of(enum single single)
 {
 	return single == SINGLE_DATE         ? QUIRK_DATE
 	       : single == SINGLE_MESSAGE_ID ? QUIRK_NO_MESSAGE_ID
@@ -294,6 +317,7 @@ static bool is_usable(
 		.keeps_addresses = keeps_addresses(inspection)};
 	const char *value = field->value;
 	size_t size = (size_t)field->value_size;
+	struct quirk_set found = {{0, 0}};
 	bool unasked = false;
 
 	if (field->is_cut)
@@ -309,8 +333,15 @@ static bool is_usable(
 	if (single == SINGLE_FROM)
 		return size > 0 && has_mailbox(inspection, field, &terms);
 	return field_repair(FIELD_MESSAGE_ID, field->value, (size_t)field->value_size, &terms, 0,
-		       &inspection->result.quirks, &unasked, &inspection->value) == 0 &&
+		       &found, &unasked, &inspection->value) == 0 &&
 	       size > 0;
+}
+
+/* Whether it can be true is known in the end. */
+static void take_date(struct inspection *inspection, const struct mime_field *field)
+{
+	inspection->date_at = field->at;
+	inspection_keep(inspection, QUIRK_DATE, field->name, example_size(field));
 }
 
 static void note_message_id(struct inspection *inspection, const struct mime_field *field)
@@ -321,6 +352,7 @@ static void note_message_id(struct inspection *inspection, const struct mime_fie
 	trim(&value, &size);
 	inspection->result.message_id_at = field->at;
 	inspection->result.message_id_size = field->size;
+	inspection_keep(inspection, QUIRK_SAME_MESSAGE_ID, field->name, example_size(field));
 	inspection->result.message_id_hash = size > 0 ? XXH3_64bits(value, size) : 0;
 }
 
@@ -336,7 +368,7 @@ static bool take_single(struct inspection *inspection, const struct mime_field *
 		return true;
 	seen = (inspection->seen & single) != 0;
 	if (content && (seen || !is_usable(inspection, field, single))) {
-		quirk_set_add(&inspection->result.quirks, quirk_of(single));
+		note_field(inspection, quirk_of(single), field);
 		*is_done = true;
 		return rename_field(inspection, field, true);
 	}
@@ -344,7 +376,7 @@ static bool take_single(struct inspection *inspection, const struct mime_field *
 		return true;
 	inspection->seen |= single;
 	if (single == SINGLE_DATE)
-		inspection->date_at = field->at;
+		take_date(inspection, field);
 	if (single == SINGLE_MESSAGE_ID && !field->is_cut)
 		note_message_id(inspection, field);
 	return true;
@@ -358,7 +390,7 @@ static bool take_whole_field(struct inspection *inspection, const struct mime_fi
 
 	*is_done = false;
 	if (field->indent > 0 && repairs(inspection, REPAIR_CONTENT)) {
-		quirk_set_add(&inspection->result.quirks, QUIRK_MBOX_FROM);
+		note_field(inspection, QUIRK_MBOX_FROM, field);
 		if (!inspection_add(inspection, PLAN_REPLACE, PLAN_ALWAYS,
 			    field->at - field->indent, field->indent, NULL, 0))
 			return false;
@@ -369,7 +401,7 @@ static bool take_whole_field(struct inspection *inspection, const struct mime_fi
 	if (kind == FIELD_AUTO_SUBMITTED && !ascii_equals(value, size, "no"))
 		inspection->result.is_auto_submitted = true;
 	if (kind == FIELD_BCC && repairs(inspection, REPAIR_CONTENT)) {
-		quirk_set_add(&inspection->result.quirks, QUIRK_BCC);
+		note_field(inspection, QUIRK_BCC, field);
 		*is_done = true;
 		return inspection_add(
 			inspection, PLAN_REPLACE, PLAN_ALWAYS, field->at, field->size, NULL, 0);

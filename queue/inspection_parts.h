@@ -86,6 +86,13 @@ bool inspection_add(struct inspection *inspection, enum plan_act act, enum plan_
 bool inspection_insert(struct inspection *inspection, enum plan_when when, uint64_t at,
 	const char *text) __attribute__((warn_unused_result));
 
+/* The text has the quirk. The first time these bytes are its example; without memory, or size 0, it has none. */
+void inspection_note(
+	struct inspection *inspection, enum quirk quirk, const void *bytes, size_t size);
+/* An example of what may yet turn out to be one. */
+void inspection_keep(
+	struct inspection *inspection, enum quirk quirk, const void *bytes, size_t size);
+
 bool inspection_take_field(
 	void *owner, const struct mime_part *part, const struct mime_field *field);
 bool inspection_take_header(void *owner, const struct mime_part *part);

@@ -33,6 +33,7 @@ struct mime {
 	bool has_too_many;
 	bool in_header; /* of the innermost part; else in its text */
 	uint64_t mbox_size;
+	char mbox_line[MIME_SAMPLE_BYTES];
 	size_t indent; /* of the whole's fields */
 
 	struct bytes line; /* what came of a line that is not whole yet */
@@ -135,6 +136,7 @@ static bool end_header(struct mime *mime, uint64_t fields_end, uint64_t body_at,
 	}
 	if (!mime->calls->header(mime->owner, part))
 		return false;
+	part->body_line = NULL;
 	if (part->shape == MIME_MESSAGE)
 		return begin_part(mime, body_at, TYPE_FIRST);
 	if (part->shape == MIME_MULTIPART)
@@ -346,6 +348,7 @@ static bool end_text(struct mime *mime, uint64_t end)
 	text.has_nul = mime->measure.has_nul;
 	text.has_long_line = mime->measure.has_long_line;
 	text.is_utf8 = !mime->measure.is_not_utf8;
+	text.measure = &mime->measure;
 	return mime->calls->text_end(mime->owner, innermost(mime), &text);
 }
 
@@ -482,7 +485,11 @@ static bool take_blank_line_start(struct mime *mime, const struct line *line, bo
 /* The header is over without an empty line, and the line is its body's first. */
 static bool take_body_line(struct mime *mime, const struct line *line)
 {
-	if (!close_field(mime) || !end_header(mime, line->at, line->at, true))
+	if (!close_field(mime))
+		return false;
+	innermost(mime)->body_line = line->text;
+	innermost(mime)->body_line_size = line->size;
+	if (!end_header(mime, line->at, line->at, true))
 		return false;
 	/* a message in a message: its header begins with this line, and ends before it */
 	while (mime->in_header)
@@ -513,6 +520,9 @@ static bool take_header_line(struct mime *mime, const struct line *line)
 			return false;
 	} else if (is_mbox_line(mime, line) && is_whole) {
 		mime->mbox_size = line->size;
+		memcpy(mime->mbox_line, line->text,
+			line->size < sizeof(mime->mbox_line) ? line->size
+							     : sizeof(mime->mbox_line));
 		return true;
 	}
 	if (!is_taken)
@@ -681,6 +691,13 @@ bool mime_end(struct mime *mime)
 uint64_t mime_mbox_size(const struct mime *mime)
 {
 	return mime->mbox_size;
+}
+
+const char *mime_mbox_line(const struct mime *mime, size_t *size)
+{
+	*size = mime->mbox_size < sizeof(mime->mbox_line) ? (size_t)mime->mbox_size
+							  : sizeof(mime->mbox_line);
+	return mime->mbox_line;
 }
 
 bool mime_has_too_many(const struct mime *mime)

@@ -29,6 +29,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "queue/mime_measure.h"
+
 #define MIME_DEPTH_MAX    20 /* levels, the whole included */
 #define MIME_PARTS_MAX    1000
 #define MIME_BOUNDARY_MAX 200 /* RFC 2046 5.1.1 allows 70 */
@@ -80,6 +82,9 @@ struct mime_part {
 	uint64_t body_at;
 	char boundary[MIME_BOUNDARY_MAX + 1]; /* "": none */
 	size_t boundary_size;
+	const char
+		*body_line; /* during `header`, without a blank line: what is no field; else NULL */
+	size_t body_line_size;
 };
 
 enum mime_place { MIME_BODY, MIME_PREAMBLE, MIME_EPILOGUE };
@@ -91,6 +96,7 @@ struct mime_text {
 	bool has_nul;
 	bool has_long_line; /* over MIME_LINE_BYTES */
 	bool is_utf8;
+	const struct mime_measure *measure; /* during `text_end`: its samples */
 };
 
 /* `owner` is mime_open's. `part` is there during the call. False ends the reading. */
@@ -115,6 +121,8 @@ bool mime_take(struct mime *mime, const void *bytes, size_t size)
 bool mime_end(struct mime *mime) __attribute__((warn_unused_result));
 
 uint64_t mime_mbox_size(const struct mime *mime); /* of the "From " line at the top; 0: none */
+/* Its first bytes. */
+const char *mime_mbox_line(const struct mime *mime, size_t *size);
 bool mime_has_too_many(const struct mime *mime); /* over MIME_PARTS_MAX */
 
 #endif

@@ -7,12 +7,31 @@
 
 #define LINE_ROOM (MIME_LINE_BYTES + 2) /* with CRLF */
 
+/* The line around `what`, of the `size` bytes that are there. */
+static void take_sample(
+	struct mime_sample *sample, const char *bytes, size_t size, const char *what)
+{
+	const char *from = what, *end = bytes + size, *line_end;
+
+	while (from > bytes && from[-1] != '\n' && what - from < MIME_SAMPLE_BYTES / 2)
+		from--;
+	if (end - from > MIME_SAMPLE_BYTES)
+		end = from + MIME_SAMPLE_BYTES;
+	line_end = memchr(from, '\n', (size_t)(end - from));
+	if (line_end != NULL)
+		end = line_end;
+	sample->size = (uint8_t)(end - from);
+	memcpy(sample->text, from, sample->size);
+}
+
 /*
  * The last line end within the room of one line shows that all lines up to it are short: so only some bytes of each 1,000
  * are looked at.
  */
 static void measure_lines(struct mime_measure *measure, const char *at, size_t size)
 {
+	const char *line = at; /* as much of it as is here */
+
 	while (size > 0) {
 		bool is_long = measure->line_bytes >= LINE_ROOM;
 		size_t room = is_long ? size : LINE_ROOM - measure->line_bytes;
@@ -22,13 +41,15 @@ static void measure_lines(struct mime_measure *measure, const char *at, size_t s
 		if (lf != NULL) {
 			measure->line_bytes = 0;
 			size -= (size_t)(lf + 1 - at);
-			at = lf + 1;
+			line = at = lf + 1;
 			continue;
 		}
 		if (!is_long)
 			measure->line_bytes += window;
-		if (measure->line_bytes >= LINE_ROOM)
+		if (measure->line_bytes >= LINE_ROOM && !measure->has_long_line) {
 			measure->has_long_line = true;
+			take_sample(&measure->long_line, line, (size_t)(at + size - line), line);
+		}
 		at += window;
 		size -= window;
 	}
@@ -50,6 +71,9 @@ static bool begin_utf8(struct mime_measure *measure, uint8_t byte)
 
 static void measure_eightbit(struct mime_measure *measure, const char *bytes, size_t size)
 {
+	for (size_t i = 0; i < size && measure->eightbit.size == 0; i++)
+		if ((uint8_t)bytes[i] > 127)
+			take_sample(&measure->eightbit, bytes, size, bytes + i);
 	for (size_t i = 0; i < size; i++)
 		measure->eightbit_bytes += (uint8_t)bytes[i] >> 7;
 	for (size_t i = 0; i < size && !measure->is_not_utf8; i++) {
@@ -68,11 +92,15 @@ static void measure_eightbit(struct mime_measure *measure, const char *bytes, si
 
 void mime_measure_take(struct mime_measure *measure, const char *bytes, size_t size)
 {
+	const char *nul;
+
 	measure_lines(measure, bytes, size);
 	if (measure->utf8_more > 0 || utf8_has_eightbit(bytes, size))
 		measure_eightbit(measure, bytes, size);
-	if (!measure->has_nul)
-		measure->has_nul = memchr(bytes, '\0', size) != NULL;
+	if (!measure->has_nul && (nul = memchr(bytes, '\0', size)) != NULL) {
+		measure->has_nul = true;
+		take_sample(&measure->nul, bytes, size, nul);
+	}
 }
 
 void mime_measure_end(struct mime_measure *measure)

@@ -10,6 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define MIME_SAMPLE_BYTES 120
+
+/* Of the first line that has it: the beginning, or from somewhat before it on; cut where the bytes given were. */
+struct mime_sample {
+	uint8_t size;
+	char text[MIME_SAMPLE_BYTES];
+};
+
 struct mime_measure {
 	uint64_t eightbit_bytes;
 	bool has_nul;
@@ -19,6 +27,7 @@ struct mime_measure {
 	size_t line_bytes; /* of the last line so far, its line end included; no more than matter */
 	uint8_t utf8_more; /* bytes that must follow */
 	uint8_t utf8_low, utf8_high; /* what the next of them must be between */
+	struct mime_sample eightbit, nul, long_line;
 };
 
 void mime_measure_take(struct mime_measure *measure, const char *bytes, size_t size);

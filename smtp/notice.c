@@ -1,5 +1,6 @@
 #include "smtp/notice.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -68,6 +69,17 @@ void session_quirk(
 	quirk_set_add(set, quirk);
 	metric_add_quirk(quirk, 1);
 	note_quirk(session, quirk, example, example_size);
+}
+
+void session_quirk_said(struct session *session, enum quirk quirk, const char *format, ...)
+{
+	char text[LEDGER_EXAMPLE_SIZE];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	session_quirk(session, quirk, text, strlen(text));
 }
 
 /* ---- the rest ---- */
@@ -181,8 +193,12 @@ void notice_end(struct session *session)
 }
 
 /* What was found in a message's text, all at once. */
-void session_quirks(struct session *session, const struct quirk_set *found)
+void session_quirks(struct session *session, const struct inspection_result *found)
 {
-	for (unsigned quirk = 0; (quirk = quirk_set_next(found, quirk)) != 0;)
-		session_quirk(session, quirk, NULL, 0);
+	for (unsigned quirk = 0; (quirk = quirk_set_next(&found->quirks, quirk)) != 0;) {
+		size_t size = 0;
+		const char *example = inspection_example(found, (enum quirk)quirk, &size);
+
+		session_quirk(session, (enum quirk)quirk, example, size);
+	}
 }

@@ -60,7 +60,8 @@ bool partial_store(struct session *session)
 	if (transaction->dotstream.sent_bytes == 0 || transaction->dotstream.sink_failed)
 		return false;
 	transaction->is_partial = true;
-	session_quirk(session, QUIRK_NO_FINAL_DOT, NULL, 0);
+	session_quirk_said(session, QUIRK_NO_FINAL_DOT, "%llu bytes, then %s",
+		(unsigned long long)transaction->dotstream.sent_bytes, find_cause(session));
 	envelope = data_envelope(session, NULL);
 	if (envelope != NULL && !hold_all(session, envelope))
 		envelope_close(&envelope);

@@ -13,7 +13,7 @@ static void tell(struct session *session)
 
 	log_event_limited(LOG_INFO, "reply_lost", "id=%s client=%s listener=%s",
 		id_format(session->receipt.id, id), session->client, session->listener->name);
-	session_quirk(session, QUIRK_GONE_AFTER_DOT, NULL, 0);
+	session_quirk_said(session, QUIRK_GONE_AFTER_DOT, "%s, and was gone", id);
 	errand_send(session->shared, WRITER_UNHEARD, session->receipt.id);
 	session->receipt.id = 0;
 }

@@ -165,8 +165,11 @@ void session_reject(struct session *session, const char *format, ...)
  */
 void session_quirk(
 	struct session *session, enum quirk quirk, const void *example, size_t example_size);
-/* The same for all of a set. */
-void session_quirks(struct session *session, const struct quirk_set *found);
+/* The same with an example in words, where the bytes alone show nothing. */
+void session_quirk_said(struct session *session, enum quirk quirk, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* The same for all that the inspection found. */
+void session_quirks(struct session *session, const struct inspection_result *found);
 /* Counts a trouble that a fragile client met (policy.h), where it is not told by session_trouble. */
 void session_count_refusal(const struct session *session, enum trouble trouble);
 /* What the profile does about it (policy.h). */

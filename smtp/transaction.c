@@ -25,7 +25,7 @@ void transaction_close(struct transaction **transaction)
 		return;
 	bytes_fini(&(*transaction)->recipients);
 	inspection_close(&(*transaction)->inspection);
-	plan_fini(&(*transaction)->findings.plan);
+	inspection_result_fini(&(*transaction)->findings);
 	handoff_fini(&(*transaction)->handoff);
 	free(*transaction);
 	*transaction = NULL;
@@ -85,7 +85,7 @@ bool transaction_take(void *owner, const void *bytes, size_t size)
 
 bool transaction_inspect(struct transaction *transaction, const struct inspection_source *source)
 {
-	plan_fini(&transaction->findings.plan);
+	inspection_result_fini(&transaction->findings);
 	return inspection_end(transaction->inspection, source, &transaction->findings);
 }
 

@@ -109,12 +109,21 @@ static void reply_accepted(struct session *session, uint64_t id)
 	session->manners.noops = 0;
 }
 
+static void note_same_message_id(struct session *session)
+{
+	size_t size = 0;
+	const char *example =
+		inspection_example(&session->transaction->findings, QUIRK_SAME_MESSAGE_ID, &size);
+
+	session_quirk(session, QUIRK_SAME_MESSAGE_ID, example, size);
+}
+
 static void accept_message(struct session *session)
 {
 	const struct transaction *transaction = session->transaction;
 
 	if (transaction->handoff.request.renamed)
-		session_quirk(session, QUIRK_SAME_MESSAGE_ID, NULL, 0);
+		note_same_message_id(session);
 	log_accepted(session);
 	notice_message(session);
 	metric_add(METRIC_MESSAGES_RECEIVED, 1);
@@ -131,7 +140,7 @@ static void accept_copy(struct session *session)
 
 	log_event(LOG_NOTICE, "resend_recognised", "id=%s client=%s listener=%s",
 		id_format(first_id, id), session->client, session->listener->name);
-	session_quirk(session, QUIRK_RESEND, NULL, 0);
+	session_quirk_said(session, QUIRK_RESEND, "%s again", id);
 	reply_accepted(session, first_id);
 }
 
@@ -156,9 +165,11 @@ static void refuse_message(struct session *session)
 		(unsigned long long)transaction->dotstream.sent_bytes,
 		policy_trouble_name(transaction->refusal));
 	if (transaction->refusal == TROUBLE_MESSAGE_SIZE)
-		session_quirk(session, QUIRK_OVERSIZE, NULL, 0);
+		session_quirk_said(session, QUIRK_OVERSIZE, "%llu bytes",
+			(unsigned long long)transaction->dotstream.sent_bytes);
 	if (transaction->refusal == TROUBLE_MESSAGE_LOOP)
-		session_quirk(session, QUIRK_LOOP, NULL, 0);
+		session_quirk_said(session, QUIRK_LOOP, "%u Received fields",
+			transaction->dotstream.received_fields);
 	session_trouble(session, transaction->refusal);
 	session_reset(session);
 }
@@ -216,7 +227,9 @@ static void note_text(struct session *session)
 	if (text->has_lone_cr)
 		session_quirk(session, QUIRK_LONE_CR, NULL, 0);
 	if (is_declared_wrong(transaction->declared_bytes, text->sent_bytes))
-		session_quirk(session, QUIRK_WRONG_SIZE, NULL, 0);
+		session_quirk_said(session, QUIRK_WRONG_SIZE, "SIZE=%llu, and %llu bytes",
+			(unsigned long long)transaction->declared_bytes,
+			(unsigned long long)text->sent_bytes);
 	if (!text->lf_only)
 		session->sent_crlf = true;
 }
@@ -242,7 +255,7 @@ struct envelope *data_envelope(struct session *session, struct message_repeat *r
 	if (!transaction_inspect(transaction, &source))
 		return NULL;
 	note_text(session);
-	session_quirks(session, &transaction->findings.quirks);
+	session_quirks(session, &transaction->findings);
 	quirk_set_merge(&quirks, &session->message_quirks);
 	envelope = transaction_envelope(transaction, &client);
 	if (envelope != NULL && repeat != NULL && session->policy->lenient &&

@@ -122,7 +122,7 @@ static void check_repaired(const struct bytes *text, const struct inspection_res
 	/* a line may become a delimiter when its NULs are gone */
 	if (text->size == 0 || memchr(text->data, '\0', text->size) == NULL)
 		check_done(&again, sevenbit);
-	plan_fini(&again.plan);
+	inspection_result_fini(&again);
 	bytes_fini(&encoded);
 	bytes_fini(&repaired);
 }
@@ -159,8 +159,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 	check_same(&whole, &parted);
 	check_repaired(&text, &whole, how, false);
 	check_repaired(&text, &whole, how, true);
-	plan_fini(&whole.plan);
-	plan_fini(&parted.plan);
+	inspection_result_fini(&whole);
+	inspection_result_fini(&parted);
 	bytes_fini(&text);
 	return 0;
 }

@@ -53,6 +53,52 @@ static void well_formed_text_needs_nothing(void **state)
 	assert_int_equal(found.message_id_at, BASE + 60);
 	assert_int_equal(found.message_id_size, 29);
 	assert_true(found.message_id_hash != 0);
+	inspection_result_fini(&found);
+}
+
+static void assert_example(
+	const struct inspection_result *found, enum quirk quirk, const char *wanted)
+{
+	size_t size = 0;
+	const char *text = inspection_example(found, quirk, &size);
+
+	assert_true(quirk_set_has(&found->quirks, quirk));
+	if (wanted == NULL) {
+		assert_null(text);
+		return;
+	}
+	assert_non_null(text);
+	assert_int_equal(size, strlen(wanted));
+	assert_memory_equal(text, wanted, size);
+}
+
+static void what_is_wrong_is_shown_by_its_first_bytes(void **state)
+{
+	static const char text[] =
+		"From x\r\nDate: 1\r\nDate: 2\r\nSubject: a\0b\r\n c\r\nBcc: d\r\n"
+		"no field\r\nfirst\r\nand \xe4 one\r\n";
+	struct inspection_result found;
+	char longest[3000] = "X: ";
+
+	(void)state;
+	inspect_as(ALL, false, text, sizeof text - 1, &found);
+	assert_example(&found, QUIRK_MBOX_FROM, "From x");
+	assert_example(&found, QUIRK_DATE, "Date: 1");
+	assert_example(&found, QUIRK_NUL, "Subject: a\\0b c");
+	assert_example(&found, QUIRK_BCC, "Bcc: d");
+	assert_example(&found, QUIRK_NO_HEADER, "no field");
+	assert_example(&found, QUIRK_EIGHTBIT_BODY, "and \xe4 one");
+	assert_example(&found, QUIRK_FROM, NULL);
+	inspection_result_fini(&found);
+	memset(longest + 3, 'x', 1500);
+	memcpy(longest + 1503, "\r\n\r\n", 5);
+	memset(longest + 1507, 'y', 1200);
+	inspect(ALL, longest, &found);
+	longest[INSPECTION_EXAMPLE_BYTES - 1] = '\0';
+	assert_example(&found, QUIRK_LONG_HEADER, longest);
+	longest[1507 + INSPECTION_EXAMPLE_BYTES - 1] = '\0';
+	assert_example(&found, QUIRK_LONG_LINES, longest + 1507);
+	inspection_result_fini(&found);
 }
 
 static void content_is_hashed_where_that_is_wanted(void **state)
@@ -63,9 +109,12 @@ static void content_is_hashed_where_that_is_wanted(void **state)
 	inspect(ALL, WHOLE "\r\nhello\r\n", &one);
 	inspect(ALL, WHOLE "\r\nhullo\r\n", &other);
 	assert_true(one.content_hash != 0 && one.content_hash != other.content_hash);
+	inspection_result_fini(&one);
+	inspection_result_fini(&other);
 	inspect(0, WHOLE "\r\nhello\r\n", &one);
 	assert_int_equal(one.content_hash, 0);
 	assert_true(one.message_id_hash != 0);
+	inspection_result_fini(&one);
 }
 
 static void missing_fields_come_first(void **state)
@@ -79,9 +128,10 @@ static void missing_fields_come_first(void **state)
 	assert_memory_equal(found.plan.text.data + found.plan.edits[0].text_at, "Date: Mon,", 10);
 	assert_int_equal(found.plan.edits[1].at, BASE);
 	assert_memory_equal(found.plan.text.data + found.plan.edits[1].text_at, "X-Original-", 11);
-	plan_fini(&found.plan);
+	inspection_result_fini(&found);
 	inspect(REPAIR_LINES, "Date: nonsense\r\n\r\nx\r\n", &found);
 	assert_int_equal(found.plan.count, 0);
+	inspection_result_fini(&found);
 }
 
 static void signed_text_loses_nothing_but_nuls(void **state)
@@ -95,10 +145,11 @@ static void signed_text_loses_nothing_but_nuls(void **state)
 	assert_int_equal(found.plan.count, 1);
 	assert_int_equal(found.plan.edits[0].act, PLAN_STRIP);
 	assert_int_equal(found.plan.edits[0].size, sizeof(text) - 1);
-	plan_fini(&found.plan);
+	inspection_result_fini(&found);
 	inspect(ALL, "Content-Type: multipart/signed; boundary=b\r\nBcc: y\r\n\r\nx\r\n", &found);
 	assert_true(found.is_signed);
 	assert_int_equal(found.plan.count, 0);
+	inspection_result_fini(&found);
 }
 
 static void eightbit_of_a_strict_client_is_touched_only_for_seven_bits(void **state)
@@ -110,7 +161,7 @@ static void eightbit_of_a_strict_client_is_touched_only_for_seven_bits(void **st
 	assert_true(found.plan.count > 0 && found.header_eightbit && found.sevenbit_possible);
 	for (size_t i = 0; i < found.plan.count; i++)
 		assert_int_equal(found.plan.edits[i].when, PLAN_SEVENBIT);
-	plan_fini(&found.plan);
+	inspection_result_fini(&found);
 }
 
 static void address_with_eightbit_is_told_of_smtputf8_only(void **state)
@@ -122,11 +173,11 @@ static void address_with_eightbit_is_told_of_smtputf8_only(void **state)
 	inspect_as(ALL, true, text, sizeof(text) - 1, &found);
 	assert_true(found.header_address_eightbit && found.header_eightbit);
 	assert_false(found.sevenbit_possible);
-	plan_fini(&found.plan);
+	inspection_result_fini(&found);
 	inspect_as(ALL, false, text, sizeof(text) - 1, &found);
 	assert_false(found.header_address_eightbit || found.header_eightbit);
 	assert_true(found.sevenbit_possible);
-	plan_fini(&found.plan);
+	inspection_result_fini(&found);
 }
 
 /* The From of a message within, that nobody can use, is not ours to replace. */
@@ -141,7 +192,7 @@ static void from_of_a_message_within_is_not_emptied(void **state)
 	assert_int_equal(found.plan.count, 1);
 	assert_int_equal(found.plan.text.size, strlen(" =?utf-8?Q?B=C3=BCro?=:;"));
 	assert_memory_equal(found.plan.text.data, " =?utf-8?Q?B=C3=BCro?=:;", found.plan.text.size);
-	plan_fini(&found.plan);
+	inspection_result_fini(&found);
 }
 
 static void automatic_answers_are_told(void **state)
@@ -151,10 +202,13 @@ static void automatic_answers_are_told(void **state)
 	(void)state;
 	inspect(0, "Auto-Submitted: auto-replied\r\n\r\n", &found);
 	assert_true(found.is_auto_submitted);
+	inspection_result_fini(&found);
 	inspect(0, "Auto-Submitted: No\r\n\r\n", &found);
 	assert_false(found.is_auto_submitted);
+	inspection_result_fini(&found);
 	inspect(0, "", &found);
 	assert_true(found.is_empty && !found.is_auto_submitted);
+	inspection_result_fini(&found);
 }
 
 /* So many parts to mend that they do not fit: the body is mended as one. */
@@ -178,7 +232,7 @@ static void body_with_too_many_parts_is_encoded_as_one(void **state)
 				BASE + text.size);
 		}
 	assert_true(opaque && found.sevenbit_possible && found.plan.count < 10);
-	plan_fini(&found.plan);
+	inspection_result_fini(&found);
 	bytes_fini(&text);
 }
 
@@ -187,6 +241,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(well_formed_text_needs_nothing),
 		cmocka_unit_test(content_is_hashed_where_that_is_wanted),
+		cmocka_unit_test(what_is_wrong_is_shown_by_its_first_bytes),
 		cmocka_unit_test(missing_fields_come_first),
 		cmocka_unit_test(signed_text_loses_nothing_but_nuls),
 		cmocka_unit_test(eightbit_of_a_strict_client_is_touched_only_for_seven_bits),
