@@ -104,6 +104,22 @@ static const char *find_end(const struct command_parser *parser, const char *at,
 	return cr != NULL && cr + 1 != lf ? cr : lf;
 }
 
+/* The over-long line's first bytes: its verb is kept, the rest is not. */
+static void begin_skipping(struct command_parser *parser, char *line, size_t size)
+{
+	struct command command;
+	unsigned odd = 0;
+
+	if (parser->lenient)
+		size = clean_line(line, size, &odd);
+	split_line(line, size, parser->lenient, &command);
+	if (command.verb_size > sizeof(parser->skipped_verb))
+		command.verb_size = 0;
+	memcpy(parser->skipped_verb, command.verb, command.verb_size);
+	parser->skipped_verb_size = command.verb_size;
+	parser->skipping = true;
+}
+
 static enum command_progress skip_line(struct command_parser *parser, const char *input,
 	size_t size, size_t *taken, struct command *out)
 {
@@ -116,7 +132,10 @@ static enum command_progress skip_line(struct command_parser *parser, const char
 		return COMMAND_MORE;
 	}
 	*taken = (size_t)(end - input) + 1;
-	*out = (struct command){.verb = "", .argument = "", .fault = COMMAND_TOO_LONG};
+	*out = (struct command){.verb = parser->skipped_verb,
+		.verb_size = parser->skipped_verb_size,
+		.argument = parser->skipped_verb + parser->skipped_verb_size,
+		.fault = COMMAND_TOO_LONG};
 	out->ends_in_crlf = *end == '\n' && (end > input ? end[-1] == '\r' : parser->skipped_cr);
 	parser->after_cr = *end == '\r';
 	begin_line(parser, out->ends_in_crlf);
@@ -171,7 +190,8 @@ enum command_progress command_next(
 			progress = take_line(parser, line, end, out);
 		} else {
 			parser->looked_at = limit;
-			parser->skipping = limit == parser->line_max;
+			if (limit == parser->line_max)
+				begin_skipping(parser, line, limit);
 		}
 	}
 	if (parser->skipping)

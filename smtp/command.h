@@ -7,7 +7,7 @@
  *   BAD   one line was taken that must not be executed; `out->fault` says why, and it is answered once
  *
  * An over-long line is taken bit by bit to its end, then is BAD: it is answered once and never executed in part, and the
- * caller never keeps more than `line_max` bytes. Every LF ends a line, so that a client which sends lone LFs gets an
+ * caller never keeps more than `line_max` bytes. Its verb is told all the same: behind BDAT come octets, not commands. Every LF ends a line, so that a client which sends lone LFs gets an
  * answer to each; but with `crlf_only` such a line, and all up to and with the next that ends in CRLF, is BAD: nothing of a
  * line that holds a lone LF is executed.
  *
@@ -39,6 +39,8 @@ enum command_oddity {
 	COMMAND_ODD_SIZE = 1 << 2, /* longer than RFC 5321 has it */
 };
 
+#define COMMAND_VERB_BYTES 16
+
 struct command_parser {
 	size_t line_max;
 	bool crlf_only;
@@ -49,6 +51,8 @@ struct command_parser {
 	bool skipped_cr; /* its last byte so far was CR */
 	bool after_lone_lf;
 	bool after_cr; /* a CR ended the last line: its LF may follow */
+	char skipped_verb[COMMAND_VERB_BYTES]; /* of the over-long line; what is longer is none */
+	size_t skipped_verb_size;
 };
 
 struct command {

@@ -107,7 +107,8 @@ static bool swallow(
 		session_reply(session, "554 5.5.1 No recipient was accepted, the text is dropped");
 		return true;
 	}
-	if (is_verb(command, "QUIT") && command->argument_size == 0) {
+	if (command->fault == COMMAND_SOUND && is_verb(command, "QUIT") &&
+		command->argument_size == 0) {
 		manners->swallow = SWALLOW_NOTHING;
 		return false;
 	}

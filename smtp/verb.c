@@ -156,6 +156,8 @@ void verb_run(struct session *session, const struct command *command)
 
 	if (verb != NULL && verb->run == verb_foreign)
 		verb_foreign(session, command);
+	else if (command->fault != COMMAND_SOUND && verb != NULL && verb->run == verb_bdat)
+		bdat_end(session, fault_replies[command->fault]);
 	else if (command->fault != COMMAND_SOUND)
 		session_reject(session, "%s", fault_replies[command->fault]);
 	else if (verb != NULL)

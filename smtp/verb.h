@@ -51,6 +51,8 @@ size_t data_take(struct session *session, const uint8_t *bytes, size_t size);
 size_t bdat_take(struct session *session, const uint8_t *bytes, size_t size);
 /* Octets of a BDAT that was refused (session->skip_octets); the reply comes behind the last. Returns how many were taken. */
 size_t bdat_skip(struct session *session, size_t size);
+/* Its line cannot be read: `reply`, and the session ends, as its octets could be taken for commands. */
+void bdat_end(struct session *session, const char *reply);
 /* The writer had no room for it: asks again. */
 void data_again(struct session *session);
 /* The transaction is given up between two chunks: what the store has of it is swept. */

@@ -9,8 +9,9 @@
  *      gets one (Q-81).
  *   4. A BDAT that is refused by its place in the dialogue has octets all the same: they are read and dropped, then comes
  *      the reply, so that the session stays in step.
- *   5. A size that cannot be read leaves nobody knowing where the next command begins, on any profile: 501, and the session ends.
- *      To guess would be to execute a message's text.
+ *   5. A size that cannot be read, or a line that must not be executed (over-long, or on strict listeners with a lone LF), leaves
+ *      nobody knowing where the next command begins, on any profile: 501 or 500, and the session ends. To guess would be to
+ *      execute a message's text.
  */
 #include <string.h>
 
@@ -43,6 +44,16 @@ static bool parse_chunk(const struct command *command, struct chunk *out)
 		at++;
 	out->is_last = ascii_equals(at, (size_t)(end - at), "LAST");
 	return out->is_last;
+}
+
+/* ---- 5 ---- */
+
+void bdat_end(struct session *session, const char *reply)
+{
+	session_reject(session, "%s", reply);
+	session->ended_by_us = true;
+	if (session->state < SESSION_CLOSING)
+		session_move(session, SESSION_CLOSING);
 }
 
 /* ---- 4 ---- */
@@ -80,9 +91,12 @@ static void end_chunk(struct session *session)
 {
 	struct transaction *transaction = session->transaction;
 
-	if (transaction->chunk_is_last &&
-		(!dotstream_finish(&transaction->dotstream) || !session->esmtp))
-		session_quirk(session, QUIRK_BDAT, NULL, 0);
+	if (transaction->chunk_is_last) {
+		if (!dotstream_finish(&transaction->dotstream))
+			session_quirk_said(session, QUIRK_BDAT, "no line end behind the last line");
+		if (!session->esmtp)
+			session_quirk_said(session, QUIRK_BDAT, "BDAT without EHLO");
+	}
 	session_move(session, SESSION_STORING);
 	if (!transaction->handoff.under_way)
 		data_end(session);
@@ -129,9 +143,7 @@ void verb_bdat(struct session *session, const struct command *command)
 	struct chunk chunk;
 
 	if (!parse_chunk(command, &chunk)) {
-		session_reject(session, "501 5.5.4 Syntax: BDAT size [LAST]");
-		if (session->state < SESSION_CLOSING)
-			session_move(session, SESSION_CLOSING);
+		bdat_end(session, "501 5.5.4 Syntax: BDAT size [LAST]");
 	} else if (session->state == SESSION_RCPT) {
 		begin_chunk(session, &chunk);
 	} else {

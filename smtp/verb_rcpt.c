@@ -130,6 +130,8 @@ void verb_rcpt(struct session *session, const struct command *command)
 
 	if (all.at == NULL)
 		refusal = path_refusals[PATH_SYNTAX];
+	if (session->transaction->is_chunked)
+		refusal = "503 5.5.1 BDAT was begun, go on with BDAT or RSET";
 	if (count > 1)
 		session_quirk(session, QUIRK_RCPT_LIST, command->argument, command->argument_size);
 	if (refusal != NULL) {

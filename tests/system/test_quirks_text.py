@@ -245,6 +245,38 @@ def test_bdat_whose_size_cannot_be_read_ends_the_session(make_relay, upstream, p
         assert client.is_closed()
 
 
+@pytest.mark.parametrize("profile, line", [
+    ("fragile", b"BDAT 6" + b" " * 5000 + b"LAST\r\n"), ("standard", b"bdat 6" + b" " * 5000 + b"LAST\r\n"),
+    ("fragile", b"\tB\0DAT" + b" 6" * 3000 + b"\r\n"), ("standard", b"BDAT 6 LAST\n"), ("standard", b"BDAT 6\0 LAST\r\n"),
+    ("standard", b"NOOP\nBDAT 6\r\n")],
+    ids=["long", "long, standard", "long with a NUL", "lone LF", "NUL", "behind a lone LF"])
+def test_bdat_in_a_line_that_cannot_be_read_ends_the_session(make_relay, upstream, profile, line):
+    relay = make_relay(upstream.port, profile=profile)
+    with relay.client() as client:
+        client.hello()
+        envelope(client)
+        client.send(line + b"RSET\r\nMAIL FROM:<evil@example.com>\r\nRCPT TO:<b@example.org>\r\nDATA\r\nx\r\n.\r\n")
+        for _ in range(line.count(b"\n")):
+            client.expect(500)
+        assert client.is_closed()
+    assert relay.messages() == [] and upstream.count()["messages"] == 0
+
+
+@PROFILES
+def test_rcpt_between_two_chunks_is_refused(make_relay, upstream, profile):
+    relay = make_relay(upstream.port, profile=profile)
+    with relay.client() as client:
+        client.hello()
+        envelope(client)
+        client.send(b"BDAT 15\r\nSubject: x\r\n\r\n1")
+        client.expect(250)
+        client.command("RCPT TO:<late@example.org>", 503)
+        client.send(b"BDAT 1 LAST\r\n2")
+        client.expect(250)
+    upstream.wait_for(1)
+    assert "late@" not in str(upstream.envelopes())
+
+
 def test_bdat_and_data_do_not_mix(relay, upstream):
     with relay.client() as client:
         client.hello()
@@ -356,6 +388,41 @@ def test_q86_a_message_in_circles_is_refused(make_relay):
         begin(client)
         client.send(b"Received: from x by y; z\r\n" * 101 + TEXT + b".\r\n")
         assert client.expect(554).startswith("554 5.4.6")
+
+
+def ledger_of(relay, number):
+    """The quirk's row in the ledger's record of 127.0.0.1."""
+    def look():
+        clients = relay.api("/v1/clients")["clients"]
+        rows = relay.api("/v1/clients/127.0.0.1")["quirks"] if clients else []
+        return next((row for row in rows if row["quirk"] == number), None)
+    return wait_until(look, what=f"{number} in the ledger")
+
+
+def test_q81_q83_q84_q86_are_counted_once_a_message_and_have_an_example(make_relay):
+    relay = held_back(make_relay, listen="max_message = 100KB")
+    with relay.client() as client:
+        client.command("HELO client.example", 250)
+        for _ in range(2):
+            begin(client)
+            client.send(b"Subject: x\r\n\r\n" + (b"x" * 70 + b"\r\n") * 20_000 + b".\r\n")
+            client.expect(552)
+        for _ in range(3):
+            begin(client)
+            client.send(b"Received: from x by y; z\r\n" * 101 + TEXT + b".\r\n")
+            client.expect(554)
+        sized(client, 20_000_000, TEXT)
+        client.expect(250)
+        envelope(client)
+        client.send(b"BDAT 17 LAST\r\nSubject: x\r\n\r\nend")
+        client.expect(250)
+    for number, count, example in (("Q-84", 2, "1440014 bytes"), ("Q-86", 3, "101 Received fields"), ("Q-81", 1, "no line end"),
+                                   ("Q-83", 1, f"SIZE=20000000, and {len(TEXT)} bytes")):
+        row = ledger_of(relay, number)
+        assert row["count"] == count and row["example"].startswith(example), row
+        assert relay.metric(f'sluice_quirks_total{{quirk="{number}"}}') == count
+    shown = relay.command("client", "show", "127.0.0.1")
+    assert "101 Received fields" in shown
 
 
 # ---- ends of sessions ----
