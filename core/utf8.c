@@ -61,13 +61,14 @@ bool utf8_is_valid(const void *text, size_t size)
 /* 64 bytes at a time: every byte of every message passes here, twice. */
 bool utf8_has_eightbit(const void *text, size_t size)
 {
-	typedef uint64_t words __attribute__((vector_size(16)));
+	typedef uint64_t words __attribute__((vector_size(16), aligned(1), may_alias));
 	const char *at = text;
-	words seen = {0}, four[4];
+	words seen = {0, 0};
 	uint64_t rest = 0, word;
 
-	for (; size >= sizeof(four); at += sizeof(four), size -= sizeof(four)) {
-		memcpy(four, at, sizeof(four));
+	for (; size >= 4 * sizeof(words); at += 4 * sizeof(words), size -= 4 * sizeof(words)) {
+		const words *four = (const words *)at;
+
 		seen |= (four[0] | four[1]) | (four[2] | four[3]);
 	}
 	for (; size >= sizeof(word); at += sizeof(word), size -= sizeof(word)) {
