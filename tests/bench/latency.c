@@ -1,10 +1,10 @@
 /*
  * latency: how long a client waits for each reply, while others hand over in bulk.
  *
- *	latency --port PORT [--bulk SESSIONS] [--probes COUNT] [--pause MILLISECONDS]
+ *	latency --port PORT [--bulk SESSIONS] [--probes COUNT] [--pause MILLISECONDS] [--least BYTES] [--most BYTES]
  *
- * A child process is the bulk: SESSIONS connections from 127.0.0.2 on, messages of 4 to 10 KiB, each as soon as the one
- * before has its 250. This process is the probe, one blocking connection after the other from 127.0.0.1, so that neither
+ * A child process is the bulk: SESSIONS connections from 127.0.0.2 on, messages of 4 to 10 KiB (or as --least and --most
+ * say), each as soon as the one before has its 250. This process is the probe, one blocking connection after the other from 127.0.0.1, so that neither
  * the bulk nor an event loop stands between a reply and its clock. Between probes it waits a random time, so that it does
  * not fall in step with the relay's commits.
  *
@@ -27,15 +27,20 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #define TEXT_LEAST    4096
 #define TEXT_MOST     10240
+#define TEXT_TOP      (32u << 20) /* what --most may say */
+#define LINE_BYTES    78
 #define BULK_SOURCES  20 /* addresses that the bulk comes from */
 #define SESSIONS_MAX  5000
-#define WARM_UP_SHARE 5 /* messages a session before the probe begins */
+#define WARM_UP_SHARE 5 /* messages a session before the probe begins; of large ones fewer */
+
+static const char FINAL_DOT[] = "\r\n.\r\n";
 
 enum stage { BANNER, EHLO, MAIL, RCPT, DATA, DOT, QUIT, COMMAND, STAGE_TOTAL };
 
@@ -52,14 +57,15 @@ struct session {
 	enum stage waits_for;
 	char reply[1024];
 	size_t reply_size;
-	char out[TEXT_MOST + 1024];
-	size_t out_size, sent;
+	char out[1024]; /* a command, or a message's header; then body_size bytes of the filler, and the dot */
+	size_t out_size, body_size, end_size, sent;
 	unsigned number, serial;
 };
 
 static struct shared *shared;
 static uint16_t port;
-static char filler[TEXT_MOST];
+static size_t least = TEXT_LEAST, most = TEXT_MOST - 512;
+static char *filler;
 static char date[64];
 
 static void die(const char *what)
@@ -75,9 +81,12 @@ static void prepare(void)
 
 	gmtime_r(&now, &parts);
 	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S +0000", &parts);
-	for (size_t i = 0; i < sizeof(filler); i++)
+	filler = malloc(most + TEXT_MOST);
+	if (filler == NULL)
+		die("malloc");
+	for (size_t i = 0; i < most + TEXT_MOST; i++)
 		filler[i] = (char)('a' + i % 26);
-	for (size_t i = 76; i + 2 <= sizeof(filler); i += 78)
+	for (size_t i = LINE_BYTES - 2; i + 2 <= most + TEXT_MOST; i += LINE_BYTES)
 		memcpy(filler + i, "\r\n", 2);
 	shared = mmap(
 		NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -85,18 +94,23 @@ static void prepare(void)
 		die("mmap");
 }
 
-/* The text of a message behind its 354, with the final dot. */
-static size_t write_text(char *out, size_t room, size_t size, const char *who, unsigned serial)
+static size_t write_header(char *out, size_t room, const char *who, unsigned serial)
 {
-	int head = snprintf(out, room,
+	return (size_t)snprintf(out, room,
 		"From: %s@bench.example\r\nTo: b@example.org\r\nSubject: %u\r\nDate: %s\r\n"
 		"Message-ID: <%d.%s.%u@bench.example>\r\n\r\n",
 		who, serial, date, (int)getpid(), who, serial);
-	size_t body = size > (size_t)head ? size - (size_t)head : 1;
+}
+
+/* The text of a message behind its 354, with the final dot. */
+static size_t write_text(char *out, size_t room, size_t size, const char *who, unsigned serial)
+{
+	size_t head = write_header(out, room, who, serial);
+	size_t body = size > head ? size - head : 1;
 
 	memcpy(out + head, filler, body);
-	memcpy(out + head + body, "\r\n.\r\n", 5);
-	return (size_t)head + body + 5;
+	memcpy(out + head + body, FINAL_DOT, 5);
+	return head + body + 5;
 }
 
 /* ---- the bulk ---- */
@@ -136,19 +150,45 @@ static void next_command(struct session *session)
 	else if (session->waits_for == RCPT)
 		size = snprintf(session->out, sizeof(session->out), "DATA\r\n");
 	else
-		size = (int)write_text(session->out, sizeof(session->out),
-			TEXT_LEAST + (size_t)rand_r(&seed) % (TEXT_MOST - TEXT_LEAST - 512), who,
-			session->serial++);
+		size = (int)write_header(
+			session->out, sizeof(session->out), who, session->serial++);
+	session->body_size = session->end_size = 0;
+	if (session->waits_for == DATA) {
+		session->body_size = least + (size_t)rand_r(&seed) % (most - least + 1);
+		session->end_size = sizeof(FINAL_DOT) - 1;
+	}
 	session->waits_for = session->waits_for == DOT ? MAIL : session->waits_for + 1;
 	session->out_size = (size_t)size;
 	session->sent = 0;
 }
 
+static bool has_unsent(const struct session *session)
+{
+	return session->sent < session->out_size + session->body_size + session->end_size;
+}
+
+/* What is left of command or header, body, and dot, in one call. */
+static ssize_t send_rest(const struct session *session)
+{
+	size_t skip = session->sent;
+	struct iovec parts[3] = {{(char *)session->out, session->out_size},
+		{filler, session->body_size}, {(char *)FINAL_DOT, session->end_size}};
+	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 3};
+
+	for (int i = 0; i < 3; i++) {
+		size_t over = skip < parts[i].iov_len ? skip : parts[i].iov_len;
+
+		parts[i].iov_base = (char *)parts[i].iov_base + over;
+		parts[i].iov_len -= over;
+		skip -= over;
+	}
+	return sendmsg(session->fd, &message, MSG_NOSIGNAL);
+}
+
 static void push(int epoll_fd, struct session *session)
 {
-	while (session->sent < session->out_size) {
-		ssize_t sent = send(session->fd, session->out + session->sent,
-			session->out_size - session->sent, MSG_NOSIGNAL);
+	while (has_unsent(session)) {
+		ssize_t sent = send_rest(session);
 
 		if (sent < 0 && errno != EAGAIN)
 			die("bulk: send");
@@ -158,7 +198,7 @@ static void push(int epoll_fd, struct session *session)
 	}
 	epoll_ctl(epoll_fd, EPOLL_CTL_MOD, session->fd,
 		&(struct epoll_event){.data.ptr = session,
-			.events = EPOLLIN | (session->sent < session->out_size ? EPOLLOUT : 0u)});
+			.events = EPOLLIN | (has_unsent(session) ? EPOLLOUT : 0u)});
 }
 
 /* Whether `text` ends with the last line of a reply. */
@@ -221,7 +261,7 @@ static void run_bulk(unsigned count)
 		for (int i = 0; i < ready; i++) {
 			struct session *session = events[i].data.ptr;
 
-			if (session->sent < session->out_size)
+			if (has_unsent(session))
 				push(epoll_fd, session);
 			else
 				pull(epoll_fd, session);
@@ -348,7 +388,10 @@ static void print_stage(struct samples *samples, enum stage stage)
 /* The bulk is at work before the probe begins. */
 static void wait_for_bulk(pid_t bulk, unsigned sessions)
 {
-	for (unsigned i = 0; shared->acknowledged < (unsigned long)sessions * WARM_UP_SHARE; i++) {
+	unsigned long warm =
+		most > TEXT_MOST ? sessions / 10 + 1 : (unsigned long)sessions * WARM_UP_SHARE;
+
+	for (unsigned i = 0; shared->acknowledged < warm; i++) {
 		usleep(10000);
 		if (i > 3000 || waitpid(bulk, NULL, WNOHANG) == bulk) {
 			fputs("latency: the bulk does not get on\n", stderr);
@@ -388,7 +431,8 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = {{"port", required_argument, NULL, 'p'},
 		{"bulk", required_argument, NULL, 'b'}, {"probes", required_argument, NULL, 'n'},
-		{"pause", required_argument, NULL, 'w'}, {0}};
+		{"pause", required_argument, NULL, 'w'}, {"least", required_argument, NULL, 'l'},
+		{"most", required_argument, NULL, 'm'}, {0}};
 	unsigned sessions = 200, probes = 3000, pause_ms = 2;
 	pid_t bulk = 0;
 	int option;
@@ -404,12 +448,17 @@ int main(int argc, char **argv)
 			probes = value;
 		else if (option == 'w')
 			pause_ms = value;
+		else if (option == 'l')
+			least = value;
+		else if (option == 'm')
+			most = value;
 		else
 			return 64;
 	}
-	if (port == 0 || probes == 0 || sessions > SESSIONS_MAX) {
+	if (port == 0 || probes == 0 || sessions > SESSIONS_MAX || least > most ||
+		most > TEXT_TOP) {
 		fputs("usage: latency --port PORT [--bulk SESSIONS] [--probes COUNT] [--pause "
-		      "MILLISECONDS]\n",
+		      "MILLISECONDS] [--least BYTES] [--most BYTES]\n",
 			stderr);
 		return 64;
 	}
