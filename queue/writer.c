@@ -40,79 +40,6 @@ void writer_nudge(struct writer *writer)
 		mailbox_nudge(writer->work);
 }
 
-/* ---- the group ---- */
-
-static size_t pieces_bytes(const struct text_piece *piece)
-{
-	size_t bytes = 0;
-
-	for (; piece != NULL; piece = piece->next)
-		bytes += piece->size;
-	return bytes;
-}
-
-/* Only what belongs to the verb is looked at; the rest of a request may be left from its last use. */
-static size_t text_bytes(const struct writer_request *request)
-{
-	size_t bytes = 0;
-
-	if (request->verb == WRITER_APPEND)
-		return pieces_bytes(request->pieces);
-	if (request->verb != WRITER_ADD && request->verb != WRITER_CHANGE)
-		return 0;
-	for (const struct message *message = request->message; message != NULL;
-		message = message->next)
-		bytes += pieces_bytes(message->pieces);
-	return bytes;
-}
-
-static void push_drop(struct writer *writer, struct writer_request *request)
-{
-	request->next = NULL;
-	if (writer->last_drop != NULL)
-		writer->last_drop->next = request;
-	else
-		writer->first_drop = request;
-	writer->last_drop = request;
-}
-
-static struct writer_request *pop_drop(struct writer *writer)
-{
-	struct writer_request *request = writer->first_drop;
-
-	writer->first_drop = request->next;
-	if (writer->first_drop == NULL)
-		writer->last_drop = NULL;
-	return request;
-}
-
-void writer_take(struct writer *writer)
-{
-	size_t bytes = 0;
-
-	for (size_t i = 0; i < writer->group_count; i++)
-		bytes += text_bytes(writer->group[i]);
-	while (writer->group_count < WRITER_GROUP_MAX && bytes < WRITER_GROUP_BYTES) {
-		struct letter *letter = mailbox_pop(writer->inbox);
-		struct writer_request *request;
-
-		if (letter == NULL)
-			return;
-		request = LETTER_OF(letter, struct writer_request, letter);
-		if (request->verb == WRITER_DROP) {
-			push_drop(writer, request);
-			continue;
-		}
-		if (request->verb == WRITER_UNHEARD) {
-			repeats_unheard(writer->repeats, request->id, clock_mono_ms(writer->clock));
-			writer_answer(writer, request);
-			continue;
-		}
-		bytes += text_bytes(request);
-		writer->group[writer->group_count++] = request;
-	}
-}
-
 /* ---- batches ---- */
 
 struct batch_end {
@@ -238,8 +165,8 @@ static size_t run_call(struct writer *writer)
 
 void writer_answer_drops(struct writer *writer, int result)
 {
-	while (writer->first_drop != NULL) {
-		struct writer_request *request = pop_drop(writer);
+	while (writer->drops.first != NULL) {
+		struct writer_request *request = writer_line_pop(&writer->drops);
 
 		request->result = result;
 		writer_answer(writer, request);
@@ -266,7 +193,7 @@ static int drop_some(struct writer *writer, struct writer_request *request)
 /* One step of the drop that waits longest. */
 static size_t step_drop(struct writer *writer)
 {
-	struct writer_request *request = writer->first_drop;
+	struct writer_request *request = writer->drops.first;
 	int rc;
 
 	if (request == NULL ||
@@ -279,9 +206,9 @@ static size_t step_drop(struct writer *writer)
 		writer->drops_rest_until_mono_ms = clock_mono_ms(writer->clock) + DROPS_REST_MS;
 		return 0;
 	}
-	pop_drop(writer);
+	writer_line_pop(&writer->drops);
 	if (rc == 0) {
-		push_drop(writer, request);
+		writer_line_push(&writer->drops, request);
 		return 1;
 	}
 	if (rc < 0)
@@ -332,7 +259,7 @@ static int idle_ms(const struct writer *writer)
 		return min_wait(wait_ms, writer->heal.next_mono_ms - now);
 	if (writer->room.shut)
 		wait_ms = min_wait(wait_ms, LOOK_FOR_ROOM_EVERY_MS);
-	if (writer->first_drop != NULL)
+	if (writer->drops.first != NULL)
 		wait_ms = min_wait(wait_ms, writer->drops_rest_until_mono_ms - now);
 	return wait_ms;
 }
@@ -354,7 +281,8 @@ static void sleep_until_pushed(struct writer *writer)
 
 static bool is_done(const struct writer *writer)
 {
-	return writer->group_count == 0 && writer->first_drop == NULL &&
+	return writer->group_count == 0 && writer->drops.first == NULL &&
+	       writer->small.first == NULL && writer->rest.first == NULL &&
 	       mailbox_depth(writer->inbox) == 0;
 }
 

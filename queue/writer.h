@@ -5,7 +5,8 @@
  *   1. Its owner fills it and gives it away with writer_submit. It holds a credit for it (docs/architecture.md), so the
  *      inbox has room; a full inbox is a bug and panics.
  *   2. The writer takes all that waits, bounded by WRITER_GROUP_MAX requests and WRITER_GROUP_BYTES bytes (of text
- *      written and of pages freed), into one batch. It never waits for more.
+ *      written and of pages freed), into one batch. It never waits for more. Messages of one piece pass all else that
+ *      waits, within half a group, so that nobody's 250 waits behind others' large texts; the rest keeps its order.
  *   3. Each request runs in the batch. One that fails by itself (-ENOENT, -EEXIST, -EBADMSG, its own refusal) is found out
  *      before it writes anything, gets that result and leaves no trace; the others go on. One that fails after it began
  *      to write (map or disk full, no memory) takes the batch with it: the batch is aborted and its requests are done

@@ -1,7 +1,8 @@
 /*
  * writer_parts.h: what the writer's files share; nobody else includes it.
  *
- *   writer.c        the thread, the group, the answers
+ *   writer.c        the thread, the batches, the answers
+ *   writer_take.c   what goes into the next group
  *   writer_apply.c  what each verb does in a batch, and how it is looked up after a failed commit
  *   writer_heal.c   a failed commit, until it is known what became of it
  *   writer_room.c   the watermarks
@@ -53,6 +54,11 @@ struct writer_room {
 	int64_t refuse_until_mono_ms; /* after a write that found no room, whatever the marks say */
 };
 
+/* Requests in order. */
+struct writer_line {
+	struct writer_request *first, *last;
+};
+
 struct writer {
 	struct store *store;
 	struct store_view *view; /* to look up what became of a failed commit */
@@ -64,7 +70,9 @@ struct writer {
 	size_t group_count;
 	size_t alone_count; /* that many of the group's first are done one by one */
 
-	struct writer_request *first_drop, *last_drop;
+	/* popped, and not yet in the group: messages of one piece, and all others */
+	struct writer_line small, rest;
+	struct writer_line drops;
 	int64_t drops_rest_until_mono_ms;
 
 	struct writer_heal heal;
@@ -84,8 +92,6 @@ struct writer {
 /* Answers the `count` first of the group as their results stand. */
 void writer_answer_first(struct writer *writer, size_t count);
 void writer_answer(struct writer *writer, struct writer_request *request);
-/* Pops what waits, as far as the bounds allow. */
-void writer_take(struct writer *writer);
 bool writer_is_stopping(const struct writer *writer);
 /* A drop is tried once and no more. */
 bool writer_ends_drops(const struct writer *writer);
@@ -93,6 +99,13 @@ bool writer_ends_drops(const struct writer *writer);
 void writer_nudge(struct writer *writer);
 /* Answers all drops with `result`; what is left of their texts is swept at the next start. */
 void writer_answer_drops(struct writer *writer, int result);
+
+/* ---- writer_take.c ---- */
+
+/* Pops what waits, and fills the group as far as the bounds allow. */
+void writer_take(struct writer *writer);
+void writer_line_push(struct writer_line *line, struct writer_request *request);
+struct writer_request *writer_line_pop(struct writer_line *line); /* there is one */
 
 /* ---- writer_apply.c ---- */
 

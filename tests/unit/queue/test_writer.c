@@ -2,7 +2,8 @@
 
 #include "core/metrics.h"
 
-#define MAP (64u << 20)
+#define MAP   (64u << 20)
+#define LARGE (STORE_PIECE_BYTES + 1) /* keeps its place; what is smaller passes it */
 
 static int setup(void **state)
 {
@@ -105,6 +106,94 @@ static void a_group_is_bounded_by_the_text_it_deletes(void **state)
 	scene_read_answers(scene);
 	for (uint64_t i = 0; i < 6; i++)
 		assert_false(scene_has(scene, 100 + i));
+}
+
+static void a_small_message_passes_large_texts(void **state)
+{
+	struct scene *scene = *state;
+	struct asked *large = submit_adds(scene, 100, 12, 1 << 20);
+	struct asked *small = submit_adds(scene, 200, 1, STORE_PIECE_BYTES);
+
+	assert_int_equal(writer_step(scene->writer), 5);
+	scene_read_answers(scene);
+	assert_true(small->answered && large[3].answered && !large[4].answered);
+	scene_run(scene);
+	for (uint64_t i = 0; i < 12; i++)
+		scene_check_whole(scene, 100 + i);
+	free_adds(&large, 12);
+	free_adds(&small, 1);
+}
+
+static void large_texts_get_on_beside_small_messages(void **state)
+{
+	struct scene *scene = *state;
+	struct asked *small = submit_adds(scene, 200, WRITER_GROUP_MAX, 100);
+	struct asked *large = submit_adds(scene, 100, 6, 1 << 20);
+
+	writer_step(scene->writer);
+	scene_read_answers(scene);
+	assert_true(large[3].answered);
+	assert_true(small[WRITER_GROUP_MAX / 2 - 1].answered);
+	assert_false(small[WRITER_GROUP_MAX / 2].answered);
+	scene_run(scene);
+	assert_true(large[5].answered && small[WRITER_GROUP_MAX - 1].answered);
+	free_adds(&small, WRITER_GROUP_MAX);
+	free_adds(&large, 6);
+}
+
+static void a_small_message_passes_what_removes_large_ones(void **state)
+{
+	struct scene *scene = *state;
+	struct asked changes[4], *small;
+
+	for (uint64_t i = 0; i < 4; i++)
+		assert_int_equal(scene_add(scene, 100 + i, 5 << 20), 0);
+	for (uint64_t i = 0; i < 4; i++)
+		scene_submit_change(scene, &changes[i], 100 + i, scene_deliver_all);
+	assert_int_equal(writer_step(scene->writer), 1);
+	small = submit_adds(scene, 200, 1, 100);
+	assert_int_equal(writer_step(scene->writer), 2);
+	scene_read_answers(scene);
+	assert_true(small->answered && changes[1].answered && !changes[2].answered);
+	scene_run(scene);
+	assert_true(changes[3].answered);
+	free_adds(&small, 1);
+}
+
+struct seen {
+	struct scene *scene;
+	bool message_was_there;
+};
+
+static int look_from_call(struct store *store, void *argument)
+{
+	struct seen *seen = argument;
+
+	assert_ptr_equal(store, seen->scene->store);
+	seen->message_was_there = scene_has(seen->scene, 100);
+	return -ERANGE;
+}
+
+static void small_messages_do_not_keep_a_call_waiting(void **state)
+{
+	struct scene *scene = *state;
+	struct message *large = scene_message(scene, 100, 3 << 20);
+	struct seen seen = {.scene = scene};
+	struct asked add, *small;
+	struct asked call = {
+		.request = {.verb = WRITER_CALL, .call = look_from_call, .argument = &seen}};
+
+	scene_submit_add(scene, &add, large);
+	scene_submit(scene, &call);
+	assert_int_equal(writer_step(scene->writer), 1);
+	small = submit_adds(scene, 200, 3, 100);
+	assert_int_equal(writer_step(scene->writer), 1);
+	scene_read_answers(scene);
+	assert_true(call.answered && !small[0].answered);
+	scene_run(scene);
+	assert_true(small[2].answered);
+	free_adds(&small, 3);
+	message_close(&large);
 }
 
 static void the_scheduler_is_nudged_when_there_is_work(void **state)
@@ -347,24 +436,11 @@ static void a_change_and_its_bounces_are_stored_together_or_not_at_all(void **st
 	message_close(&bounce);
 }
 
-struct seen {
-	struct scene *scene;
-	bool message_was_there;
-};
-
-static int look_from_call(struct store *store, void *argument)
-{
-	struct seen *seen = argument;
-
-	assert_ptr_equal(store, seen->scene->store);
-	seen->message_was_there = scene_has(seen->scene, 100);
-	return -ERANGE;
-}
-
 static void a_call_runs_alone_after_what_came_before_it(void **state)
 {
 	struct scene *scene = *state;
-	struct message *one = scene_message(scene, 100, 10), *other = scene_message(scene, 101, 10);
+	struct message *one = scene_message(scene, 100, LARGE),
+		       *other = scene_message(scene, 101, LARGE);
 	struct seen seen = {.scene = scene};
 	struct asked before, behind;
 	struct asked call = {
@@ -626,6 +702,10 @@ int main(void)
 		WITH_SCENE(a_group_is_bounded_by_count),
 		WITH_SCENE(a_group_is_bounded_by_the_text_it_writes),
 		WITH_SCENE(a_group_is_bounded_by_the_text_it_deletes),
+		WITH_SCENE(a_small_message_passes_large_texts),
+		WITH_SCENE(large_texts_get_on_beside_small_messages),
+		WITH_SCENE(a_small_message_passes_what_removes_large_ones),
+		WITH_SCENE(small_messages_do_not_keep_a_call_waiting),
 		WITH_SCENE(the_scheduler_is_nudged_when_there_is_work),
 		WITH_SCENE(an_answer_to_nobody_is_read_on_the_spot),
 		WITH_SCENE(a_large_message_comes_in_parts_and_is_seen_with_its_envelope),
