@@ -366,7 +366,8 @@ static void fire(void *owner)
 
 void session_stop(struct session *session)
 {
-	if (session->hold_end_mono_ms != 0)
+	/* one that is gone may still be held: the writer has its request */
+	if (session->hold_end_mono_ms != 0 && session->state < SESSION_CLOSING)
 		session_trouble(session, TROUBLE_STOPPING);
 	finish_turn(session);
 }

@@ -613,6 +613,27 @@ static void store_that_fills_meanwhile_refuses_at_the_dot(void **state)
 	client_leave(&device);
 }
 
+/* The writer has its request when the client goes and the service stops. */
+static void stop_passes_over_a_client_that_went_while_its_reply_was_held(void **state)
+{
+	struct place *place = *state;
+	struct client gone;
+
+	client_open(&gone, place, PLACE_FRAGILE);
+	client_check(&gone, ENVELOPE, GO_AHEAD);
+	fill_store(place);
+	client_check(&gone, "x\r\n.\r\n", "");
+	place->writer_rests = true;
+	place_advance(place, 2000);
+	client_leave(&gone);
+	assert_int_equal(place_sessions(place), 1);
+	smtp_service.stopping(place->service);
+	assert_int_equal(place_sessions(place), 1);
+	place->writer_rests = false;
+	place_turn(place);
+	assert_int_equal(place_sessions(place), 0);
+}
+
 static void time_of_a_held_reply_is_not_the_clients(void **state)
 {
 	static char body[300000];
@@ -820,6 +841,7 @@ int main(void)
 		FULL(patience_ends_with_452_and_is_counted),
 		FULL(client_that_goes_while_its_reply_is_held_is_forgotten),
 		FULL(store_that_fills_meanwhile_refuses_at_the_dot),
+		FULL(stop_passes_over_a_client_that_went_while_its_reply_was_held),
 		FULL(time_of_a_held_reply_is_not_the_clients),
 		FULL(store_that_fills_within_a_text_keeps_the_session_in_step),
 		TEST(what_is_not_known_to_be_stored_is_not_answered),
