@@ -20,7 +20,10 @@ def door(make_relay, upstream):
 
 
 def counted(relay, number):
-    return relay.metric(f'sluice_quirks_total{{quirk="{number}"}}')
+    """A quirk that nobody has had yet has no line."""
+    _, body = relay.request("GET", "/metrics")
+    found = re.search(rf'(?m)^sluice_quirks_total\{{quirk="{number}"\}} (\d+)$', body.decode())
+    return int(found[1]) if found else 0
 
 
 def quirks(relay):
