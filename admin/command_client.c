@@ -1,11 +1,11 @@
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
 #include "admin/command.h"
+#include "admin/fact.h"
 #include "admin/printable.h"
 #include "admin/relative.h"
 #include "admin/table.h"
@@ -136,23 +136,6 @@ int command_client_list(struct invocation *invocation)
 
 /* ---- show ---- */
 
-/* "name      text", what the relay got from others made harmless. */
-static void print_fact(const char *name, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void print_fact(const char *name, const char *format, ...)
-{
-	char text[2048];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	printf("%-9s ", name);
-	printable_print(stdout, text);
-	putchar('\n');
-}
-
 #define TIMES_SIZE (PRINTABLE_NUMBER_SIZE + 8)
 
 /* "once", "1,234 times" */
@@ -176,7 +159,7 @@ static void print_helos(const json_t *client)
 	{
 		char count[TIMES_SIZE], relative[RELATIVE_SIZE];
 
-		print_fact(i == 0 ? "says" : "", "%s (%s, last %s)", member_text(helo, "name"),
+		fact_print(i == 0 ? "says" : "", "%s (%s, last %s)", member_text(helo, "name"),
 			times(helo, "count", count),
 			command_relative(member_time(helo, "last"), relative));
 	}
@@ -188,18 +171,18 @@ static void print_who(const json_t *client)
 	const json_t *tls = json_object_get(client, "tls");
 	char first[RELATIVE_SIZE], last[RELATIVE_SIZE];
 
-	print_fact("client", "%s%s%s", member_text(client, "address"),
+	fact_print("client", "%s%s%s", member_text(client, "address"),
 		account[0] ? ", account " : "", account);
 	print_helos(client);
-	print_fact("seen", "last %s, first %s",
+	fact_print("seen", "last %s, first %s",
 		command_relative(member_time(client, "last_seen"), last),
 		command_relative(member_time(client, "first_seen"), first));
 	if (json_is_object(tls))
-		print_fact(
+		fact_print(
 			"tls", "%s, %s", member_text(tls, "version"), member_text(tls, "cipher"));
 	if (member_text(client, "auth")[0] != '\0')
-		print_fact("auth", "%s", member_text(client, "auth"));
-	print_fact("profile", "%s", member_text(client, "profile"));
+		fact_print("auth", "%s", member_text(client, "auth"));
+	fact_print("profile", "%s", member_text(client, "profile"));
 }
 
 static void print_last_message(const json_t *client)
@@ -208,7 +191,7 @@ static void print_last_message(const json_t *client)
 	char relative[RELATIVE_SIZE];
 
 	if (json_is_object(message))
-		print_fact("last", "%s, %s, from <%s>, on listener %s", member_text(message, "id"),
+		fact_print("last", "%s, %s, from <%s>, on listener %s", member_text(message, "id"),
 			command_relative(member_time(message, "time"), relative),
 			member_text(message, "from"), member_text(message, "listener"));
 }
@@ -219,7 +202,7 @@ static void print_refusals(const json_t *client)
 	char count[TIMES_SIZE], relative[RELATIVE_SIZE];
 
 	if (json_is_object(refusal))
-		print_fact("refused", "%s, last %s: %s", times(client, "refusals", count),
+		fact_print("refused", "%s, last %s: %s", times(client, "refusals", count),
 			command_relative(member_time(refusal, "time"), relative),
 			member_text(refusal, "reason"));
 }
@@ -232,7 +215,7 @@ static void print_oddities(const json_t *client)
 	} counts[] = {
 		{"sessions_without_quit", "sessions without QUIT:"},
 		{"preflights", "pre-flights:"},
-		{"partials", "messages without an end:"},
+		{"partials", "messages without an end, held:"},
 		{"resends", "resends recognised:"},
 	};
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
@@ -241,7 +224,7 @@ static void print_oddities(const json_t *client)
 
 		if (count == 0)
 			continue;
-		print_fact("", "%s %s", counts[i].text, printable_number(count, number));
+		fact_print("", "%s %s", counts[i].text, printable_number(count, number));
 	}
 }
 
@@ -250,12 +233,15 @@ static void print_what(const json_t *client)
 	char messages[PRINTABLE_NUMBER_SIZE], recipients[PRINTABLE_NUMBER_SIZE];
 	char sessions[PRINTABLE_NUMBER_SIZE], size[PRINTABLE_NUMBER_SIZE];
 
-	print_fact("sent", "messages %s, recipients %s, size %s, sessions %s",
+	fact_print("sent", "messages %s, recipients %s, size %s, sessions %s",
 		printable_number(member_number(client, "messages"), messages),
 		printable_number(member_number(client, "recipients"), recipients),
 		printable_size(member_number(client, "bytes"), size),
 		printable_number(member_number(client, "sessions"), sessions));
 	print_oddities(client);
+	if (member_number(client, "partials") > 0)
+		fact_print("", "to see them: sluice queue list --state held --client %s",
+			member_text(client, "address"));
 	print_last_message(client);
 	print_refusals(client);
 }
@@ -268,14 +254,14 @@ static void print_quirk(const json_t *quirk)
 
 	snprintf(title, sizeof(title), "%s", member_text(quirk, "quirk"));
 	putchar('\n');
-	print_fact(title, "%s (%s, last %s)", member_text(quirk, "name"),
+	fact_print(title, "%s (%s, last %s)", member_text(quirk, "name"),
 		times(quirk, "count", count),
 		command_relative(member_time(quirk, "last"), relative));
 	if (example[0] != '\0')
-		print_fact("", "it sent:     %s", example);
-	print_fact("", "Sluice does: %s", member_text(quirk, "done"));
+		fact_print_note("it sent:", example);
+	fact_print_note("Sluice does:", member_text(quirk, "done"));
 	if (advice[0] != '\0')
-		print_fact("", "you could:   %s", advice);
+		fact_print_note("you could:", advice);
 }
 
 static void print_report(const json_t *client)
@@ -287,12 +273,14 @@ static void print_report(const json_t *client)
 	print_who(client);
 	print_what(client);
 	if (json_array_size(quirks) == 0)
-		puts("\nNothing is wrong with what it sends.");
+		puts(member_number(client, "messages") > 0
+				? "\nNothing is wrong with what it sends."
+				: "\nIt has sent no message yet, and nothing wrong.");
 	json_array_foreach(quirks, i, quirk) print_quirk(quirk);
 	if (hint[0] != '\0') {
 		putchar('\n');
-		print_fact("hint", "%s", hint);
-		print_fact("", "In the configuration: client \"%s\" { profile = … }",
+		fact_print("hint", "%s", hint);
+		fact_print("", "In the configuration: client \"%s\" { profile = … }",
 			member_text(client, "address"));
 	}
 }

@@ -1,9 +1,10 @@
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <sysexits.h>
 
 #include "admin/command.h"
+#include "admin/fact.h"
 #include "admin/printable.h"
 #include "admin/relative.h"
 #include "admin/table.h"
@@ -27,29 +28,12 @@ static const struct table_column history_columns[] = {
 	{"WHAT", false, 0},
 };
 
-/* "Name      text", what the relay got from others made harmless. */
-static void print_fact(const char *name, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void print_fact(const char *name, const char *format, ...)
-{
-	char text[2048];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	printf("%-9s ", name);
-	printable_print(stdout, text);
-	putchar('\n');
-}
-
 static void print_time(const char *name, uint64_t unix_ms, const char *written, const char *more)
 {
 	char relative[RELATIVE_SIZE];
 
 	if (unix_ms != 0)
-		print_fact(name, "%s (%s)%s", written, command_relative(unix_ms, relative), more);
+		fact_print(name, "%s (%s)%s", written, command_relative(unix_ms, relative), more);
 }
 
 static void print_quirk(bool first, const char *number)
@@ -59,7 +43,7 @@ static void print_quirk(bool first, const char *number)
 
 	quirk_set_parse(number, &set);
 	row = quirk_row(quirk_set_next(&set, 0));
-	print_fact(first ? "quirks" : "", "%s %s", number, row != NULL ? row->name : "");
+	fact_print(first ? "quirks" : "", "%s %s", number, row != NULL ? row->name : "");
 }
 
 static void print_quirks(const json_t *message)
@@ -73,24 +57,38 @@ static void print_quirks(const json_t *message)
 	json_array_foreach(quirks, i, quirk) print_quirk(i == 0, json_string_value(quirk));
 }
 
+/* What is held waits for a person, who is told what there is to do. */
+static void print_way_out(const json_t *message)
+{
+	const char *id = member_text(message, "id");
+
+	if (strcmp(member_text(message, "state"), "held") != 0)
+		return;
+	fact_print("to do", "look at it: sluice queue content %s", id);
+	fact_print("", "send it on: sluice queue release %s", id);
+	fact_print("", "remove it:  sluice queue delete %s", id);
+}
+
 static void print_facts(const json_t *message)
 {
 	const char *reason = member_text(message, "reason");
 	const char *account = member_text(message, "account");
+	const char *helo = member_text(message, "helo");
 	char size[PRINTABLE_NUMBER_SIZE];
 
-	print_fact("message", "%s", member_text(message, "id"));
-	print_fact("state", "%s%s%s", member_text(message, "state"), reason[0] ? ": " : "", reason);
+	fact_print("message", "%s", member_text(message, "id"));
+	fact_print("state", "%s%s%s", member_text(message, "state"), reason[0] ? ": " : "", reason);
 	print_time(
 		"received", member_time(message, "received"), member_text(message, "received"), "");
-	print_fact("client", "%s%s%s, said %s, on listener %s", member_text(message, "client"),
-		account[0] ? ", account " : "", account, member_text(message, "helo"),
+	fact_print("client", "%s%s%s, said %s, on listener %s", member_text(message, "client"),
+		account[0] ? ", account " : "", account, helo[0] ? helo : "no name",
 		member_text(message, "listener"));
-	print_fact("from", "<%s>", member_text(message, "from"));
-	print_fact("size", "%s, lane %s", printable_size(member_number(message, "size"), size),
+	fact_print("from", "<%s>", member_text(message, "from"));
+	fact_print("size", "%s, lane %s", printable_size(member_number(message, "size"), size),
 		member_text(message, "lane"));
 	print_time("expires", member_time(message, "expires"), member_text(message, "expires"), "");
 	print_quirks(message);
+	print_way_out(message);
 }
 
 static void add_next(struct table *table, const json_t *recipient)

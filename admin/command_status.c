@@ -20,6 +20,16 @@ static void add_rates(struct table *table, const json_t *status)
 		json_number_value(json_object_get(rates, "window_seconds")));
 }
 
+static void add_clients(struct table *table, const json_t *status)
+{
+	char open[PRINTABLE_NUMBER_SIZE], waiting[PRINTABLE_NUMBER_SIZE];
+
+	table_cell(table, "clients");
+	table_printf(table, "%s connected, %s waiting for a place",
+		printable_number(member_number(status, "connections"), open),
+		printable_number(member_number(status, "connections_waiting"), waiting));
+}
+
 static void add_store(struct table *table, const json_t *status)
 {
 	const json_t *store = json_object_get(status, "store");
@@ -77,8 +87,10 @@ static void print_status(const json_t *status)
 		relative_format_span(member_number(status, "uptime_seconds"), span),
 		member_text(status, "started"));
 	table_cell(&table, "queue");
-	table_printf(
-		&table, "%s messages", printable_number(member_number(status, "depth"), depth));
+	table_printf(&table, "%s message%s",
+		printable_number(member_number(status, "depth"), depth),
+		member_number(status, "depth") == 1 ? "" : "s");
+	add_clients(&table, status);
 	add_rates(&table, status);
 	add_store(&table, status);
 	add_scanners(&table, status);

@@ -118,7 +118,8 @@ static void print_family(const struct command *command)
 	for (size_t i = 0; i < command_count; i++) {
 		const struct command *other = &command_table[i];
 
-		if (strncmp(other->words, command->words, size) != 0 || other->words[size] != ' ')
+		if (strncmp(other->words, command->words, size) != 0 || other->words[size] != ' ' ||
+			other->run == command_client_later)
 			continue;
 		if (!titled)
 			puts("");
@@ -232,7 +233,8 @@ static bool name_family(const char *typed, char *out, size_t out_size)
 	for (size_t i = 0; i < command_count && used < out_size; i++) {
 		const char *words = command_table[i].words;
 
-		if (strncmp(words, typed, size) == 0 && words[size] == ' ')
+		if (strncmp(words, typed, size) == 0 && words[size] == ' ' &&
+			command_table[i].run != command_client_later)
 			used += (size_t)snprintf(
 				out + used, out_size - used, "%s%s", used ? ", " : "", words);
 	}
@@ -255,6 +257,23 @@ static int refuse_words(const struct invocation *invocation, const char *typed)
 		invocation, "there is no command \"%s\"%s", typed, nearest_format(&nearest, &hint));
 }
 
+/* Words that make no command, or more of them than it takes: "queue lst" may have meant "queue list". */
+static int refuse_arguments(const struct invocation *invocation)
+{
+	const struct command *command = invocation->command;
+	const char *first = command ? command->words : invocation->arguments[0];
+	size_t more = command ? 0 : 1;
+	char words[WORDS_SIZE];
+
+	if (command != NULL && strchr(command->words, ' ') != NULL)
+		return command_misused(invocation, "sluice %s takes no argument: %s",
+			command->words, invocation->arguments[0]);
+	snprintf(words, sizeof(words), "%s%s%s", first,
+		invocation->argument_count > more ? " " : "",
+		invocation->argument_count > more ? invocation->arguments[more] : "");
+	return refuse_words(invocation, words);
+}
+
 /* The longest command that the words begin with; they are taken off the arguments. */
 static int choose_command(struct invocation *invocation)
 {
@@ -273,16 +292,8 @@ static int choose_command(struct invocation *invocation)
 		break;
 	}
 	if (invocation->command == NULL ||
-		(invocation->argument_count > 0 && invocation->command->arguments_max == 0)) {
-		const char *first =
-			invocation->command ? invocation->command->words : invocation->arguments[0];
-		size_t more = invocation->command ? 0 : 1;
-
-		snprintf(words, sizeof(words), "%s%s%s", first,
-			invocation->argument_count > more ? " " : "",
-			invocation->argument_count > more ? invocation->arguments[more] : "");
-		return refuse_words(invocation, words);
-	}
+		(invocation->argument_count > 0 && invocation->command->arguments_max == 0))
+		return refuse_arguments(invocation);
 	if (invocation->argument_count > invocation->command->arguments_max)
 		return command_misused(invocation, "sluice %s takes %s", invocation->command->words,
 			invocation->command->arguments);

@@ -39,18 +39,43 @@ static int parse_limit(const char *text, struct page *page, struct answer *answe
 	return 0;
 }
 
+/* By its number, or by a word of its name: who types "brackets" is told which numbers that may be. */
+static void refuse_quirk(const char *text, struct answer *answer)
+{
+	char near[256] = "";
+	size_t used = 0;
+
+	for (unsigned number = 1; number < QUIRK_COUNT; number++) {
+		const struct quirk_row *row = quirk_row(number);
+
+		if (row == NULL || text[0] == '\0' || strcasestr(row->name, text) == NULL ||
+			used + 16 + strlen(row->name) > sizeof(near))
+			continue;
+		used += (size_t)snprintf(near + used, sizeof(near) - used, "%s Q-%02u (%s)",
+			used > 0 ? "," : " Is it", number, row->name);
+	}
+	answer_error(answer, 400,
+		"quirk=%.100s: expected a number from Q-01 to Q-%u of docs/quirks.md, as Q-33.%s%s",
+		text, QUIRK_COUNT - 1, near, used > 0 ? "?" : "");
+}
+
 static int parse_quirk(const char *text, struct page *page, struct answer *answer)
 {
-	struct quirk_set set;
+	const char *at = text;
+	unsigned long number;
+	char *end;
 
 	if (text == NULL)
 		return 0;
-	quirk_set_parse(text, &set);
-	page->quirk = quirk_set_next(&set, 0);
-	if (strncmp(text, "Q-", 2) == 0 && quirk_row(page->quirk) != NULL)
+	at += *at == 'Q' || *at == 'q';
+	at += at > text && *at == '-';
+	number = strtoul(at, &end, 10);
+	if (*at >= '0' && *at <= '9' && *end == '\0' && number < QUIRK_COUNT &&
+		quirk_row((unsigned)number) != NULL) {
+		page->quirk = (unsigned)number;
 		return 0;
-	answer_error(
-		answer, 400, "quirk=%.100s: expected a number of docs/quirks.md, as Q-33.", text);
+	}
+	refuse_quirk(text, answer);
 	return -1;
 }
 
@@ -134,8 +159,9 @@ void route_client(struct service *service, const struct request *request, struct
 
 	if (rc == -ENOENT) {
 		answer_error(answer, 404,
-			"There is no client %.100s: it has not connected, or too long ago. GET "
-			"/v1/clients lists those that there are.",
+			"There is no client %.100s: it has not connected, or too long ago. sluice "
+			"client list (GET /v1/clients) shows those that there are, by their IP "
+			"addresses.",
 			address);
 	} else if (rc == -EBADMSG) {
 		answer_error(answer, 500,

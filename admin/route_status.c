@@ -80,6 +80,7 @@ void route_status(struct service *service, const struct request *request, struct
 	json_write_number(&json, "uptime_seconds", (uint64_t)up_ms / 1000);
 	json_write_number(&json, "depth", depth.messages);
 	json_write_number(&json, "connections", metric_value(METRIC_CONNECTIONS));
+	json_write_number(&json, "connections_waiting", metric_value(METRIC_CONNECTIONS_WAITING));
 	write_rates(&json, service);
 	write_totals(&json);
 	json_write_bool(&json, "scheduler_answers", snapshot.known);

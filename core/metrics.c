@@ -17,6 +17,9 @@
 static const struct metric_info table[METRIC_COUNT] = {
 	[METRIC_CONNECTIONS] = {"sluice_smtpd_connections", "", "Client connections that are open.",
 		METRIC_GAUGE},
+	[METRIC_CONNECTIONS_WAITING] = {"sluice_smtpd_connections_waiting", "",
+		"Clients of fragile listeners that wait for a place, before the banner.",
+		METRIC_GAUGE},
 	[METRIC_CONNECTIONS_ACCEPTED] = {"sluice_smtpd_connections_total", "result=\"accepted\"",
 		"Client connections, by whether they were let in or were over a limit.",
 		METRIC_COUNTER},

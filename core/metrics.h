@@ -14,6 +14,7 @@
 
 enum metric {
 	METRIC_CONNECTIONS, /* gauge: clients that are in; core/admission's */
+	METRIC_CONNECTIONS_WAITING, /* gauge: clients that wait before the banner; core/parking's */
 	METRIC_CONNECTIONS_ACCEPTED, /* core/acceptor's, as the next */
 	METRIC_CONNECTIONS_REFUSED, /* over a limit: closed or answered 421 */
 	METRIC_SESSIONS_TIMED_OUT,

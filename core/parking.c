@@ -42,6 +42,7 @@ static struct parked *take_first(struct parking *parking)
 	if (parked != NULL) {
 		STAILQ_REMOVE_HEAD(&parking->parked, entry);
 		parking->count--;
+		metric_subtract(METRIC_CONNECTIONS_WAITING, 1);
 	}
 	return parked;
 }
@@ -50,6 +51,7 @@ static void put_last(struct parked *parked)
 {
 	STAILQ_INSERT_TAIL(&parked->parking->parked, parked, entry);
 	parked->parking->count++;
+	metric_add(METRIC_CONNECTIONS_WAITING, 1);
 }
 
 static int watch_end(struct parked *parked)
@@ -93,6 +95,7 @@ static void parked_is_gone(void *owner, uint32_t events)
 	(void)events;
 	STAILQ_REMOVE(&parked->parking->parked, parked, parked, entry);
 	parked->parking->count--;
+	metric_subtract(METRIC_CONNECTIONS_WAITING, 1);
 	drop_parked(parked, DROP_GONE);
 }
 

@@ -1,9 +1,15 @@
 """The ledger: who hands over, how much, and with which quirks; by the API and by the command."""
+import contextlib
+import fcntl
 import json
+import os
+import pty
+import struct
+import termios
 
 import pytest
 
-from conftest import TEXT, wait_until
+from conftest import BUILD, TEXT, wait_until
 
 
 @pytest.fixture
@@ -163,8 +169,11 @@ def test_listing_is_paged_and_chosen_by_quirk(make_relay, upstream):
     (odd,) = relay.api("/v1/clients?quirk=Q-67")["clients"]
     assert odd["address"] == "127.0.0.2" and odd["quirks"][0]["name"] == "no QUIT"
     assert relay.api("/v1/clients?quirk=Q-33")["clients"] == []
-    for wrong in ("limit=0", "limit=x", "quirk=33", "quirk=Q-29", "quirk=Q-999", "nonsense=1"):
+    for wrong in ("limit=0", "limit=x", "quirk=0", "quirk=Q-33x", "quirk=x", "quirk=Q-29", "quirk=Q-999", "nonsense=1"):
         relay.api(f"/v1/clients?{wrong}", status=400)
+    for wanted in ("Q-67", "q-67", "Q67", "67"):
+        assert len(relay.api(f"/v1/clients?quirk={wanted}")["clients"]) == 1
+    assert "Is it Q-33 (" in relay.api("/v1/clients?quirk=angle", status=400)["error"]
     assert "no client" in relay.api("/v1/clients/10.9.9.9", status=404)["error"]
     listing = relay.command("client", "list")
     assert listing.count("\n") == 4 and "127.0.0.2" in listing
@@ -184,3 +193,33 @@ def test_the_command_reads_like_a_report(relay):
     relay.command("client", "show", code=64)
     for word in ("suspend", "resume"):
         assert "not in this version" in relay.command("client", word, "127.0.0.1", code=64)
+
+
+def test_who_waits_for_a_place_is_shown(make_relay, upstream):
+    relay = make_relay(upstream.port, profile="fragile", listen="max_connections_per_address = 1")
+    with relay.client(), relay.client(banner=False), relay.client(banner=False):
+        wait_until(lambda: relay.api("/v1/status")["connections_waiting"] == 2, what="two that wait")
+        assert "1 connected, 2 waiting for a place" in relay.command("status")
+        assert relay.metric("sluice_smtpd_connections_waiting") == 2
+    wait_until(lambda: relay.metric("sluice_smtpd_connections_waiting") == 0, what="nobody waits")
+
+
+def test_a_report_fits_the_terminal(fragile):
+    with fragile.client() as client:
+        client.command("MAIL FROM:a@example.com", 250)
+        client.command("AUTH LOGIN", 502)
+    look(fragile, lambda found: len(found["quirks"]) > 2)
+    plain = fragile.command("client", "show", "127.0.0.1")
+    pid, terminal = pty.fork()
+    if pid == 0:
+        fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
+        os.execv(BUILD / "sluice", ["sluice", "--socket", str(fragile.socket), "client", "show", "127.0.0.1"])
+    shown = b""
+    with contextlib.suppress(OSError):  # Linux says so at the end of a terminal
+        while part := os.read(terminal, 65536):
+            shown += part
+    os.waitpid(pid, 0)
+    os.close(terminal)
+    lines = shown.decode().splitlines()
+    assert max(len(line) for line in plain.splitlines()) > 80 and max(len(line) for line in lines) <= 60
+    assert [word for line in lines for word in line.split() if "ago" not in word][-20:] == plain.split()[-20:]

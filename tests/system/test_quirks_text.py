@@ -470,7 +470,7 @@ def test_q65_a_text_without_its_final_dot_is_held(fragile, upstream, leave):
     listed = fragile.command("queue", "list", "--state", "held")
     shown = fragile.command("queue", "show", message["id"])
     assert message["id"] in listed
-    assert "incomplete: the client closed" in shown
+    assert "incomplete: the client closed" in shown and f"send it on: sluice queue release {message['id']}" in shown
     _, text = fragile.request("GET", f"{LIST}/{message['id']}/content")
     assert text.endswith(b"\r\nthe first pa\r\n")
     assert upstream.count()["messages"] == 0
