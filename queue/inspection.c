@@ -106,12 +106,25 @@ static bool begin_part(void *owner, const struct mime_part *part)
 	return true;
 }
 
+/* It stands in no text. */
+static bool take_nul_delimiter(void *owner, uint64_t at, uint64_t size)
+{
+	struct inspection *inspection = owner;
+
+	inspection->has_nul = inspection->rest.has_nul = true;
+	if (inspection->result.is_signed)
+		return true;
+	inspection_note(inspection, QUIRK_NUL, NULL, 0);
+	return inspection_add(inspection, PLAN_STRIP, PLAN_ALWAYS, at, size, NULL, 0);
+}
+
 static const struct mime_calls calls = {
 	.begin = begin_part,
 	.field = inspection_take_field,
 	.header = inspection_take_header,
 	.text_end = inspection_end_text,
 	.end = inspection_end_part,
+	.nul_delimiter = take_nul_delimiter,
 };
 
 static bool begin_hash(struct inspection *inspection)
@@ -134,6 +147,8 @@ struct inspection *inspection_open(const struct inspection_terms *terms)
 	inspection->mime = mime_open(&calls, inspection, terms->base);
 	if (inspection->mime == NULL || (terms->hashes && !begin_hash(inspection)))
 		inspection_close(&inspection);
+	else if (repairs(inspection, REPAIR_CONTENT))
+		mime_drop_nuls(inspection->mime);
 	return inspection;
 }
 
@@ -291,25 +306,35 @@ static bool leave_signed(struct inspection *inspection)
 		inspection->size_bytes, NULL, 0);
 }
 
-static bool end_plan(struct inspection *inspection)
+/*
+ * The "From " line at the top is no field: what has no room for it takes it away. What is added goes behind it: in front, it
+ * would end the header.
+ */
+static bool take_mbox_line(struct inspection *inspection, uint64_t size)
 {
-	uint64_t base = inspection->terms.base;
+	bool is_long = size > MIME_LINE_BYTES + 2 && repairs(inspection, REPAIR_LINES);
+	bool content = repairs(inspection, REPAIR_CONTENT);
 	size_t example_size;
 	const char *example = mime_mbox_line(inspection->mime, &example_size);
+
+	if (size == 0 || !(content || is_long || mime_mbox_has_eightbit(inspection->mime)))
+		return true;
+	if (content || is_long)
+		inspection_note(inspection, QUIRK_MBOX_FROM, example, example_size);
+	return inspection_add(inspection, PLAN_REPLACE,
+		content || is_long ? PLAN_ALWAYS : PLAN_SEVENBIT, inspection->terms.base, size,
+		NULL, 0);
+}
+
+static bool end_plan(struct inspection *inspection)
+{
 	uint64_t mbox = mime_mbox_size(inspection->mime);
 
 	inspection->plan_room = PLAN_BYTES_MAX;
 	if (inspection->result.is_signed)
 		return leave_signed(inspection);
-	if (!check_date(inspection))
-		return false;
-	if (mbox > 0 && repairs(inspection, REPAIR_CONTENT)) {
-		inspection_note(inspection, QUIRK_MBOX_FROM, example, example_size);
-		if (!inspection_add(inspection, PLAN_REPLACE, PLAN_ALWAYS, base, mbox, NULL, 0))
-			return false;
-		base += mbox;
-	}
-	return add_missing(inspection, base);
+	return check_date(inspection) && take_mbox_line(inspection, mbox) &&
+	       add_missing(inspection, inspection->terms.base + mbox);
 }
 
 bool inspection_end(struct inspection *inspection, const struct inspection_source *source,

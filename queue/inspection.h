@@ -17,7 +17,7 @@
  * becomes application/octet-stream "message.eml", its Content-Type stays as X-Original-Content-Type. Preamble and epilogue
  * are folded, or written quoted-printable for 7 bits. Several To or Cc fields are left; of From, Sender, Reply-To, Subject,
  * Date, Message-ID, and of the MIME fields, the first counts, and others are renamed. A wrong Content-Length passes unseen.
- * A line that is a delimiter only without its NULs is taken for text.
+ * A line counts as a delimiter that is one without its NULs, where these are taken away; none is over 263 bytes, NULs included.
  *
  * What may be repaired is the profile's affair (`repairs`); facts (8-bit, long lines) are found for all, and the edits for an
  * upstream without 8BITMIME are planned for all.

@@ -2,6 +2,7 @@
 
 #include "core/ascii.h"
 #include "core/utf8.h"
+#include "queue/comment.h"
 #include "queue/inspection_parts.h"
 
 #define PREFIX_SIZE (sizeof(INSPECTION_PREFIX) - 1)
@@ -209,7 +210,7 @@ static void note_type(struct inspection *inspection, struct note *note,
 	note->type_at = field->at;
 	note->type_end = field->value_at + field->value_size;
 	note->type_is_closed = part->is_type_clear && is_closed(value, size);
-	while (size > 0 && (uint8_t)value[size - 1] <= ' ')
+	while (size > 0 && is_blank(value[size - 1]))
 		size--;
 	note->type_wants_value = size > 0 && value[size - 1] == ';';
 }
@@ -248,8 +249,11 @@ static bool take_mime_field(struct inspection *inspection, const struct mime_par
 	if (!repair_value(inspection, field, kind == FIELD_CONTENT_TYPE ? kind : FIELD_TOKENS,
 		    part->depth == 0, field->name_size))
 		return false;
-	if (kind == FIELD_CONTENT_TYPE)
-		note_type(inspection, note, part, field);
+	if (kind != FIELD_CONTENT_TYPE)
+		return true;
+	if (inspection->value_changed)
+		mime_retype(inspection->mime, inspection->value.data, inspection->value.size);
+	note_type(inspection, note, part, field);
 	return true;
 }
 

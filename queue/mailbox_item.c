@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/ascii.h"
+#include "core/utf8.h"
 #include "queue/comment.h"
 #include "queue/encoded_word.h"
 
@@ -118,15 +119,20 @@ static void read_token(struct reading *reading, struct mailbox_item *item)
 }
 
 /* A route is obsolete, and stays: "@a,@b:". */
-static void skip_route(struct reading *reading)
+static void skip_route(struct reading *reading, struct mailbox_item *item)
 {
 	const char *colon;
+	size_t size;
 
 	reading->at = comment_skip(reading->at, reading->end);
 	if (reading->at == reading->end || *reading->at != '@')
 		return;
 	colon = comment_find(reading->at, reading->end, ':');
 	reading->is_wrong = colon == reading->end;
+	for (const char *at = reading->at; at < colon; at += size) {
+		size = comment_token_size(at, colon);
+		item->address_eightbit |= *at != '(' && utf8_has_eightbit(at, size);
+	}
 	reading->at = colon + (colon < reading->end);
 }
 
@@ -151,7 +157,7 @@ static bool read_address(struct span span, struct mailbox_item *item)
 
 	item->address_eightbit = false;
 	item->domain_at = NULL;
-	skip_route(&reading);
+	skip_route(&reading, item);
 	while (!reading.is_wrong) {
 		next = comment_skip(reading.at, reading.end);
 		reading.has_gap = next > reading.at;

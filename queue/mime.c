@@ -34,6 +34,8 @@ struct mime {
 	bool in_header; /* of the innermost part; else in its text */
 	uint64_t mbox_size;
 	char mbox_line[MIME_SAMPLE_BYTES];
+	bool mbox_eightbit;
+	bool drops_nuls;
 	size_t indent; /* of the whole's fields */
 
 	struct bytes line; /* what came of a line that is not whole yet */
@@ -175,21 +177,20 @@ static enum mime_encoding read_encoding(const char *value, size_t size)
 	return MIME_UNKNOWN;
 }
 
-static void read_type(struct mime_part *part, const struct mime_field *field)
+static void read_type(struct mime_part *part, const void *value, size_t size)
 {
 	char type[MIME_TYPE_SIZE];
-	size_t size = (size_t)field->value_size;
 	int boundary;
 
 	part->has_type_field = true;
-	part->is_type_clear = field_content_type(field->value, size, type, sizeof type);
+	part->boundary_size = 0;
+	part->is_type_clear = field_content_type(value, size, type, sizeof type);
 	memcpy(part->type, part->is_type_clear ? type : TYPE_FIRST,
 		part->is_type_clear ? sizeof type : sizeof TYPE_FIRST);
-	part->has_charset = field_parameter(field->value, size, "charset", type, sizeof type) > 0;
+	part->has_charset = field_parameter(value, size, "charset", type, sizeof type) > 0;
 	if (strncmp(part->type, "multipart/", 10) != 0)
 		return;
-	boundary = field_parameter(
-		field->value, size, "boundary", part->boundary, sizeof part->boundary);
+	boundary = field_parameter(value, size, "boundary", part->boundary, sizeof part->boundary);
 	if (boundary > 0 && boundary < MIME_BOUNDARY_MAX &&
 		!utf8_has_eightbit(part->boundary, (size_t)boundary))
 		part->boundary_size = (size_t)boundary;
@@ -201,12 +202,17 @@ static void read_content_field(struct mime_part *part, const struct mime_field *
 	if (field->is_cut || ascii_lower(*field->name) != 'c')
 		return;
 	if (!part->has_type_field && ascii_equals(field->name, field->name_size, "content-type"))
-		read_type(part, field);
+		read_type(part, field->value, (size_t)field->value_size);
 	if (!part->has_encoding_field &&
 		ascii_equals(field->name, field->name_size, "content-transfer-encoding")) {
 		part->has_encoding_field = true;
 		part->encoding = read_encoding(field->value, (size_t)field->value_size);
 	}
+}
+
+void mime_retype(struct mime *mime, const void *value, size_t size)
+{
+	read_type(innermost(mime), value, size);
 }
 
 static bool close_field(struct mime *mime)
@@ -380,12 +386,33 @@ static bool end_part(struct mime *mime)
 	return true;
 }
 
+static size_t copy_without_nuls(const char *from, size_t size, char *out)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < size; i++)
+		if (from[i] != '\0')
+			out[left++] = from[i];
+	return left;
+}
+
 /* The level whose delimiter the line is, or -1. */
 static int find_delimiter(const struct mime *mime, const struct line *line, bool *is_last)
 {
-	size_t size = bare_size(line->text, line->size);
+	const char *text = line->text;
+	char without[DELIMITER_BYTES_MAX];
+	size_t size = line->size;
 
-	while (size > 0 && (line->text[size - 1] == ' ' || line->text[size - 1] == '\t'))
+	if (mime->delimiters == 0 || size >= DELIMITER_BYTES_MAX)
+		return -1;
+	if (mime->drops_nuls && memchr(text, '\0', size) != NULL) {
+		size = copy_without_nuls(text, size, without);
+		text = without;
+	}
+	size = bare_size(text, size);
+	if (size <= 2 || text[0] != '-' || text[1] != '-')
+		return -1;
+	while (size > 0 && (text[size - 1] == ' ' || text[size - 1] == '\t'))
 		size--;
 	for (int level = (int)mime->levels - 1; level >= 0; level--) {
 		const struct mime_part *part = &mime->parts[level];
@@ -393,9 +420,9 @@ static int find_delimiter(const struct mime *mime, const struct line *line, bool
 
 		if (part->shape != MIME_MULTIPART || part->is_closed ||
 			size < 2 + part->boundary_size ||
-			memcmp(line->text + 2, part->boundary, part->boundary_size) != 0)
+			memcmp(text + 2, part->boundary, part->boundary_size) != 0)
 			continue;
-		*is_last = rest == 2 && memcmp(line->text + 2 + part->boundary_size, "--", 2) == 0;
+		*is_last = rest == 2 && memcmp(text + 2 + part->boundary_size, "--", 2) == 0;
 		if (rest == 0 || *is_last)
 			return level;
 	}
@@ -410,6 +437,9 @@ static bool take_delimiter(struct mime *mime, const struct line *line, int level
 
 	mime->parts[level].has_parts = true;
 	if (!end_content(mime, line->at, true))
+		return false;
+	if (mime->drops_nuls && memchr(line->text, '\0', line->size) != NULL &&
+		!mime->calls->nul_delimiter(mime->owner, line->at, line->size))
 		return false;
 	while ((int)mime->levels - 1 > level)
 		if (!end_part(mime))
@@ -433,15 +463,13 @@ static bool take_delimiter(struct mime *mime, const struct line *line, int level
 	return true;
 }
 
-/* A line of a text that begins with "-". */
+/* A line of a text that begins with "-", or with NULs. */
 static bool take_text_line(struct mime *mime, const struct line *line)
 {
 	bool is_last;
-	int level;
+	int level = find_delimiter(mime, line, &is_last);
 
-	if (mime->delimiters > 0 && line->size > 2 && memcmp(line->text, "--", 2) == 0 &&
-		line->size < DELIMITER_BYTES_MAX &&
-		(level = find_delimiter(mime, line, &is_last)) >= 0)
+	if (level >= 0)
 		return take_delimiter(mime, line, level, is_last);
 	return take_text(mime, line->at, line->text, line->size);
 }
@@ -503,11 +531,9 @@ static bool take_header_line(struct mime *mime, const struct line *line)
 {
 	size_t bare = bare_size(line->text, line->size), name_size;
 	bool is_taken = false, is_last, is_whole = line->text[line->size - 1] == '\n';
-	int level;
+	int level = find_delimiter(mime, line, &is_last);
 
-	if (mime->delimiters > 0 && bare > 2 && memcmp(line->text, "--", 2) == 0 &&
-		line->size < DELIMITER_BYTES_MAX &&
-		(level = find_delimiter(mime, line, &is_last)) >= 0)
+	if (level >= 0)
 		return take_delimiter(mime, line, level, is_last);
 	if (bare == 0 && is_whole)
 		return close_field(mime) && end_header(mime, line->at, line->at + line->size, true);
@@ -523,6 +549,7 @@ static bool take_header_line(struct mime *mime, const struct line *line)
 		memcpy(mime->mbox_line, line->text,
 			line->size < sizeof(mime->mbox_line) ? line->size
 							     : sizeof(mime->mbox_line));
+		mime->mbox_eightbit = utf8_has_eightbit(line->text, line->size);
 		return true;
 	}
 	if (!is_taken)
@@ -585,22 +612,30 @@ static bool next_line(struct mime *mime, struct run *run, size_t limit, struct l
 	return *ok && (lf != NULL || mime->line.size == limit);
 }
 
-/* The next "-" that begins a line, or the run's end. */
+/* Where the NULs before `at` begin, if they begin a line; else NULL. */
+static const char *find_line_start(const struct mime *mime, const struct run *run, const char *at)
+{
+	while (mime->drops_nuls && at > run->at && at[-1] == '\0')
+		at--;
+	return (at > run->at ? at[-1] == '\n' : mime->at_line_start) ? at : NULL;
+}
+
+/* The next "-" that begins a line, or the NULs before it, or the run's end. */
 static const char *find_dash(const struct mime *mime, const struct run *run)
 {
-	const char *at = run->at;
+	const char *at = run->at, *start;
 
 	if (mime->delimiters == 0)
 		return run->end;
-	if (mime->at_line_start && *at == '-')
-		return at;
 	while ((at = memchr(at, '-', (size_t)(run->end - at))) != NULL) {
-		if (at > run->at && at[-1] == '\n')
-			return at;
+		start = find_line_start(mime, run, at);
+		if (start != NULL)
+			return start;
 		while (at < run->end && *at == '-')
 			at++;
 	}
-	return run->end;
+	start = run->end[-1] == '\0' ? find_line_start(mime, run, run->end) : NULL;
+	return start != NULL ? start : run->end;
 }
 
 static bool take_some(struct mime *mime, struct run *run)
@@ -698,6 +733,16 @@ const char *mime_mbox_line(const struct mime *mime, size_t *size)
 	*size = mime->mbox_size < sizeof(mime->mbox_line) ? (size_t)mime->mbox_size
 							  : sizeof(mime->mbox_line);
 	return mime->mbox_line;
+}
+
+bool mime_mbox_has_eightbit(const struct mime *mime)
+{
+	return mime->mbox_eightbit;
+}
+
+void mime_drop_nuls(struct mime *mime)
+{
+	mime->drops_nuls = true;
 }
 
 bool mime_has_too_many(const struct mime *mime)

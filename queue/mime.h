@@ -108,6 +108,7 @@ struct mime_calls {
 		size_t size);
 	bool (*text_end)(void *owner, const struct mime_part *part, const struct mime_text *text);
 	bool (*end)(void *owner, const struct mime_part *part);
+	bool (*nul_delimiter)(void *owner, uint64_t at, uint64_t size); /* see mime_drop_nuls */
 };
 
 struct mime;
@@ -120,9 +121,16 @@ bool mime_take(struct mime *mime, const void *bytes, size_t size)
 	__attribute__((warn_unused_result));
 bool mime_end(struct mime *mime) __attribute__((warn_unused_result));
 
+/* In a call of `field` with a Content-Type: it will be `value`, and what that says counts. */
+void mime_retype(struct mime *mime, const void *value, size_t size);
+
+/* Before the first byte: NULs will be taken away, so a line counts as a delimiter that is one without them; `nul_delimiter` is told of it. */
+void mime_drop_nuls(struct mime *mime);
+
 uint64_t mime_mbox_size(const struct mime *mime); /* of the "From " line at the top; 0: none */
 /* Its first bytes. */
 const char *mime_mbox_line(const struct mime *mime, size_t *size);
+bool mime_mbox_has_eightbit(const struct mime *mime);
 bool mime_has_too_many(const struct mime *mime); /* over MIME_PARTS_MAX */
 
 #endif

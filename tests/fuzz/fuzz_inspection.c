@@ -107,6 +107,21 @@ static void check_done(const struct inspection_result *again, bool sevenbit)
 		require(again->plan.edits[i].when == other);
 }
 
+/* A line too long for a delimiter may become one when its NULs are gone. */
+static bool has_long_nul_line(const struct bytes *text)
+{
+	const uint8_t *at = text->data, *end = at + text->size, *next;
+
+	if (text->size <= MIME_BOUNDARY_MAX || memchr(at, '\0', text->size) == NULL)
+		return false;
+	for (; at < end; at = next) {
+		next = (const uint8_t *)memchr(at, '\n', (size_t)(end - at)) + 1;
+		if (next - at > MIME_BOUNDARY_MAX && memchr(at, '\0', (size_t)(next - at)) != NULL)
+			return true;
+	}
+	return false;
+}
+
 static void check_repaired(const struct bytes *text, const struct inspection_result *found,
 	unsigned how, bool sevenbit)
 {
@@ -119,8 +134,7 @@ static void check_repaired(const struct bytes *text, const struct inspection_res
 	if (sevenbit && found->sevenbit_possible)
 		require(!utf8_has_eightbit(repaired.data, repaired.size));
 	inspect(&repaired, how, SIZE_MAX / 2, &again);
-	/* a line may become a delimiter when its NULs are gone */
-	if (text->size == 0 || memchr(text->data, '\0', text->size) == NULL)
+	if (!has_long_nul_line(text))
 		check_done(&again, sevenbit);
 	inspection_result_fini(&again);
 	bytes_fini(&encoded);

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -236,6 +237,74 @@ static void body_with_too_many_parts_is_encoded_as_one(void **state)
 	bytes_fini(&text);
 }
 
+static bool has_edit(
+	const struct inspection_result *found, enum plan_act act, uint64_t at, const char *text)
+{
+	for (size_t i = 0; i < found->plan.count; i++) {
+		const struct plan_edit *edit = &found->plan.edits[i];
+
+		if (edit->act == act && edit->at == BASE + at && edit->text_size == strlen(text) &&
+			(edit->text_size == 0 || memcmp(found->plan.text.data + edit->text_at, text,
+							 edit->text_size) == 0))
+			return true;
+	}
+	return false;
+}
+
+static void mbox_line_that_stays_has_the_header_behind_it(void **state)
+{
+	struct inspection_result found;
+
+	(void)state;
+	inspect(REPAIR_MISSING, "From \xe4\r\nSubject: x\r\n\r\nx\r\n", &found);
+	assert_int_equal(found.plan.count, 2);
+	assert_int_equal(found.plan.edits[0].at, BASE);
+	assert_int_equal(found.plan.edits[0].size, 8);
+	assert_int_equal(found.plan.edits[0].when, PLAN_SEVENBIT);
+	assert_int_equal(found.plan.edits[1].at, BASE + 8);
+	plan_fini(&found.plan);
+}
+
+/* What is read downstream counts: here that it is no text, and so has no charset. */
+static void type_counts_as_it_is_repaired(void **state)
+{
+	struct inspection_result found;
+	char text[1024];
+
+	(void)state;
+	snprintf(text, sizeof text,
+		WHOLE "MIME-Version: 1.0\r\nContent-Type: te%cxt/plain\r\n\r\n\xe4\r\n", 0xff);
+	inspect(ALL, text, &found);
+	assert_false(has_edit(&found, PLAN_REPLACE, strlen(text) - 5,
+		"Content-Type: text/plain; charset=iso-8859-1\r\n"));
+	plan_fini(&found.plan);
+	snprintf(text, sizeof text, WHOLE "Content-Type: text/plain;\v\r\n\r\n\xe4\r\n");
+	inspect(ALL, text, &found);
+	assert_true(has_edit(&found, PLAN_REPLACE, strlen(text) - 7, ";\r\n\tcharset=iso-8859-1"));
+	plan_fini(&found.plan);
+}
+
+#define PARTS WHOLE "Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+
+/* In any portions. Without NULs it would be no delimiter any more, and the text another one. */
+static void delimiter_with_nuls_is_one(void **state)
+{
+	static const char text[] = PARTS "\0--b\0\r\n\r\nx\r\n-\0-b--\r\n";
+	struct inspection_result found;
+	size_t at = sizeof(PARTS) - 1;
+
+	(void)state;
+	inspect_as(ALL, false, text, sizeof(text) - 1, &found);
+	assert_int_equal(found.plan.count, 2);
+	assert_true(has_edit(&found, PLAN_STRIP, at, ""));
+	assert_int_equal(found.plan.edits[0].size, 7);
+	assert_true(has_edit(&found, PLAN_STRIP, at + 12, ""));
+	plan_fini(&found.plan);
+	/* not so where NULs stay */
+	inspect_as(REPAIR_LINES, false, text, sizeof(text) - 1, &found);
+	assert_int_equal(found.plan.count, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -249,6 +318,9 @@ int main(void)
 		cmocka_unit_test(from_of_a_message_within_is_not_emptied),
 		cmocka_unit_test(automatic_answers_are_told),
 		cmocka_unit_test(body_with_too_many_parts_is_encoded_as_one),
+		cmocka_unit_test(mbox_line_that_stays_has_the_header_behind_it),
+		cmocka_unit_test(type_counts_as_it_is_repaired),
+		cmocka_unit_test(delimiter_with_nuls_is_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -155,6 +155,10 @@ static void an_address_with_8bit_that_may_stay_is_told(void **state)
 	check(FIELD_ADDRESSES, " M\xc3\xbcller <muller@x.de>",
 		" =?utf-8?Q?M=C3=BCller?= <muller@x.de>", "Q-75");
 	assert_false(address_eightbit);
+	/* a route is of the address */
+	check(FIELD_ADDRESSES, " M\xc3\xbcller <@m\xc3\xbc.de:m@x.de>",
+		" =?utf-8?Q?M=C3=BCller?= <@m\xc3\xbc.de:m@x.de>", "Q-75");
+	assert_true(address_eightbit);
 	terms.keeps_addresses = false;
 }
 
