@@ -2,11 +2,16 @@
 
 #include <stdlib.h>
 
+struct line {
+	struct writer_request *first, *last;
+};
+
 struct intake {
 	struct writer *writer;
 	struct mailbox *inbox;
 	size_t credits; /* left */
-	struct writer_request *first, *last; /* waiting for credit, in order */
+	struct line texts, rest; /* waiting for credit: WRITER_APPEND, and all others */
+	bool text_is_next; /* where both wait they take turns */
 };
 
 struct intake *intake_open(struct writer *writer, struct mailbox *inbox, size_t credits)
@@ -36,29 +41,48 @@ static void give_away(struct intake *intake, struct writer_request *request)
 	writer_submit(intake->writer, request);
 }
 
+static void push(struct line *line, struct writer_request *request)
+{
+	request->next = NULL;
+	if (line->last != NULL)
+		line->last->next = request;
+	else
+		line->first = request;
+	line->last = request;
+}
+
+static struct writer_request *pop(struct line *line)
+{
+	struct writer_request *request = line->first;
+
+	if (request == NULL)
+		return NULL;
+	line->first = request->next;
+	if (line->first == NULL)
+		line->last = NULL;
+	return request;
+}
+
 void intake_submit(struct intake *intake, struct writer_request *request)
 {
-	if (intake->credits > 0) {
+	if (intake->credits > 0)
 		give_away(intake, request);
-		return;
-	}
-	request->next = NULL;
-	if (intake->last != NULL)
-		intake->last->next = request;
 	else
-		intake->first = request;
-	intake->last = request;
+		push(request->verb == WRITER_APPEND ? &intake->texts : &intake->rest, request);
 }
 
 void intake_answered(struct intake *intake)
 {
-	struct writer_request *request = intake->first;
+	struct writer_request *request;
 
 	intake->credits++;
-	if (request == NULL)
-		return;
-	intake->first = request->next;
-	if (intake->first == NULL)
-		intake->last = NULL;
-	give_away(intake, request);
+	if (intake->rest.first == NULL || (intake->text_is_next && intake->texts.first != NULL)) {
+		intake->text_is_next = false;
+		request = pop(&intake->texts);
+	} else {
+		intake->text_is_next = true;
+		request = pop(&intake->rest);
+	}
+	if (request != NULL)
+		give_away(intake, request);
 }

@@ -1,8 +1,9 @@
 /*
  * intake.h: the door in: one worker's requests to the writer, within its credits.
  *
- * A session has at most one request under way; a worker at most `credits`. A request over that waits here in order, and
- * its session does not read from its client meanwhile: back-pressure by TCP, never an error.
+ * A session has at most one request under way; a worker at most `credits`. A request over that waits here, and
+ * its session does not read from its client meanwhile: back-pressure by TCP, never an error. Parts of large texts
+ * (WRITER_APPEND) wait in a line of their own, and the two lines take turns: a small message never waits for all of them.
  * Threads: the worker's. Owner: as writer.h.
  */
 #ifndef SLUICE_QUEUE_INTAKE_H

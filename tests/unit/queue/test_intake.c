@@ -113,11 +113,43 @@ static void what_waits_for_credit_goes_in_order(void **state)
 	intake_close(&intake);
 }
 
+/* With no pieces in it: it is the order that counts. */
+static void submit_text(struct intake *intake, struct client *client, unsigned number)
+{
+	*client = (struct client){.number = number,
+		.request = {.verb = WRITER_APPEND, .id = number, .letter.read = answer_read}};
+	intake_submit(intake, &client->request);
+}
+
+static void parts_of_texts_and_messages_take_turns(void **state)
+{
+	static const unsigned wanted[] = {0, 6, 1, 7, 2, 8, 3, 9, 4, 5};
+	struct scene *scene = *state;
+	struct intake *intake = intake_open(scene->writer, scene->answers, 1);
+	struct client clients[10];
+
+	submit(intake, &clients[0], 0);
+	for (unsigned i = 1; i < 6; i++)
+		submit_text(intake, &clients[i], i);
+	for (unsigned i = 6; i < 10; i++)
+		submit(intake, &clients[i], i);
+	for (unsigned turn = 0; read_count < 10 && turn < 100; turn++) {
+		step_all(scene);
+		read_inbox(scene->answers, intake);
+	}
+	assert_int_equal(read_count, 10);
+	for (unsigned i = 0; i < 10; i++)
+		assert_int_equal(read_numbers[i], wanted[i]);
+	intake_close(&intake);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 			only_as_many_as_there_are_credits_are_under_way, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			parts_of_texts_and_messages_take_turns, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			what_waits_for_credit_goes_in_order, setup, teardown),
 	};
