@@ -160,6 +160,11 @@ void session_reply(struct session *session, const char *format, ...)
 void session_reject(struct session *session, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 /*
+ * The same to one recipient of many: a lenient listener does not count it, or twenty wrong addresses would lose the message
+ * for all others.
+ */
+void session_reject_one(struct session *session, const char *line);
+/*
  * Notes what the client got wrong (quirk.h), once a connection or a message: what is wrong with the greeting belongs to all
  * messages of the connection. `example` is the client's bytes, for the ledger; NULL: none.
  */

@@ -83,9 +83,17 @@ __attribute__((format(printf, 2, 3))) static void reply_trouble(
 	va_end(args);
 }
 
-void session_reject(struct session *session, const char *format, ...)
+static void log_rejected(const struct session *session, const char *line)
 {
 	struct log_quoted quoted;
+
+	log_event_limited(LOG_INFO, "rejected", "client=%s listener=%s state=%s reply=\"%s\"",
+		session->client, session->listener->name, session_state_name(session->state),
+		log_text(&quoted, line));
+}
+
+void session_reject(struct session *session, const char *format, ...)
+{
 	char line[REPLY_BYTES];
 	va_list args;
 
@@ -93,11 +101,19 @@ void session_reject(struct session *session, const char *format, ...)
 	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
 	session_reply(session, "%s", line);
-	log_event_limited(LOG_INFO, "rejected", "client=%s listener=%s state=%s reply=\"%s\"",
-		session->client, session->listener->name, session_state_name(session->state),
-		log_text(&quoted, line));
+	log_rejected(session, line);
 	if (++session->bad_commands > session->listener->max_bad_commands)
 		session_trouble(session, TROUBLE_BAD_COMMANDS);
+}
+
+void session_reject_one(struct session *session, const char *line)
+{
+	if (!session->policy->lenient) {
+		session_reject(session, "%s", line);
+		return;
+	}
+	session_reply(session, "%s", line);
+	log_rejected(session, line);
 }
 
 void session_count_refusal(const struct session *session, enum trouble trouble)

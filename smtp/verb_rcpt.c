@@ -135,7 +135,7 @@ void verb_rcpt(struct session *session, const struct command *command)
 	if (count > 1)
 		session_quirk(session, QUIRK_RCPT_LIST, command->argument, command->argument_size);
 	if (refusal != NULL) {
-		session_reject(session, "%s", refusal);
+		session_reject_one(session, refusal);
 	} else if (!session->may_relay) {
 		session_reject(session, "550 5.7.1 %s may not send mail here", session->client);
 	} else if (session->transaction->recipient_count + count >

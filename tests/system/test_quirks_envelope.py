@@ -197,6 +197,15 @@ def test_q48_recipients_over_the_limit_are_taken_up_to_a_thousand(make_relay, up
     assert "Q-48" in quirks(relay)
 
 
+def test_q48_many_wrong_recipients_do_not_lose_the_message_for_the_others(door, upstream):
+    with door.client() as client:
+        client.hello()
+        client.send(SENDER + b"RCPT TO:<wrong@@>\r\n" * 50 + RECIPIENT + END)
+        assert [client.reply()[0] for _ in range(54)] == [250] + [501] * 50 + [250, 354, 250]
+    assert leaves(upstream) == PLAIN
+    assert door.refusals() == {}
+
+
 @pytest.mark.parametrize("recipient", [b"<b%evil.example@example.org>", b"<evil.example!b@example.org>", b"<@hop.example:b%evil@example.org>"])
 def test_q49_recipients_that_route_elsewhere_are_refused(door, recipient):
     assert say(door, HELLO, SENDER, b"RCPT TO:" + recipient + b"\r\n", b'RCPT TO:<"50%!"@example.org>\r\n') == [250, 250, 550, 250]
