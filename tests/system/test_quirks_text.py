@@ -435,6 +435,9 @@ def test_q67_a_client_that_resets_instead_of_quitting_is_no_error(fragile, upstr
         reset(client)
     upstream.wait_for(3)
     assert not re.search(r" (error|warning) ", fragile.log())
+    assert ledger_of(fragile, "Q-67")["count"] >= 1
+    wait_until(lambda: fragile.api("/v1/clients/127.0.0.1")["sessions_without_quit"] == 3, what="three ends without QUIT")
+    assert fragile.metric('sluice_quirks_total{quirk="Q-67"}') == 3
 
 
 def test_q68_quit_is_answered_before_the_end_even_with_bytes_behind_it(fragile):
