@@ -259,8 +259,9 @@ static const struct quirk_row table[QUIRK_COUNT] = {
 		"A copy that follows a lost reply is answered 250 and not delivered twice.",
 		"Set the device's time-out as high as it goes."},
 	[QUIRK_LOOP] = {"automatic answers that may loop", QUIRK_AT_TEXT, QUIRK_HANDLED,
-		"A message that has passed too many servers is refused, and what is marked as "
-		"automatic is not answered by us.",
+		"A message that has passed too many servers is refused, and our own reports have "
+		"no "
+		"sender and are marked as automatic, so that nothing answers them.",
 		"Switch automatic answers off in the device."},
 	[QUIRK_SAME_MESSAGE_ID] = {"the same Message-ID for all messages", QUIRK_AT_TEXT,
 		QUIRK_HANDLED,
