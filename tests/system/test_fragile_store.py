@@ -104,7 +104,7 @@ def test_a_store_that_fills_within_a_chunk_keeps_a_fragile_client_waiting(make_r
     stored = fill(relay)
     for other in (client, gone):
         other.send(b"BDAT %d LAST\r\n" % len(LARGE) + LARGE[:300_000])
-    relay.wait_log("event=held ")
+    wait_until(lambda: relay.log().count("event=reply_held ") >= 2, what="two chunks that wait")
     time.sleep(1)
     gone.close()  # in a chunk that waits: dropped, and not kept either
     upstream.open()
