@@ -262,7 +262,7 @@ static void mbox_line_that_stays_has_the_header_behind_it(void **state)
 	assert_int_equal(found.plan.edits[0].size, 8);
 	assert_int_equal(found.plan.edits[0].when, PLAN_SEVENBIT);
 	assert_int_equal(found.plan.edits[1].at, BASE + 8);
-	plan_fini(&found.plan);
+	inspection_result_fini(&found);
 }
 
 /* What is read downstream counts: here that it is no text, and so has no charset. */
@@ -277,11 +277,11 @@ static void type_counts_as_it_is_repaired(void **state)
 	inspect(ALL, text, &found);
 	assert_false(has_edit(&found, PLAN_REPLACE, strlen(text) - 5,
 		"Content-Type: text/plain; charset=iso-8859-1\r\n"));
-	plan_fini(&found.plan);
+	inspection_result_fini(&found);
 	snprintf(text, sizeof text, WHOLE "Content-Type: text/plain;\v\r\n\r\n\xe4\r\n");
 	inspect(ALL, text, &found);
 	assert_true(has_edit(&found, PLAN_REPLACE, strlen(text) - 7, ";\r\n\tcharset=iso-8859-1"));
-	plan_fini(&found.plan);
+	inspection_result_fini(&found);
 }
 
 #define PARTS WHOLE "Content-Type: multipart/mixed; boundary=b\r\n\r\n"
@@ -299,10 +299,11 @@ static void delimiter_with_nuls_is_one(void **state)
 	assert_true(has_edit(&found, PLAN_STRIP, at, ""));
 	assert_int_equal(found.plan.edits[0].size, 7);
 	assert_true(has_edit(&found, PLAN_STRIP, at + 12, ""));
-	plan_fini(&found.plan);
+	inspection_result_fini(&found);
 	/* not so where NULs stay */
 	inspect_as(REPAIR_LINES, false, text, sizeof(text) - 1, &found);
 	assert_int_equal(found.plan.count, 0);
+	inspection_result_fini(&found);
 }
 
 int main(void)
