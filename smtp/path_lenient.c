@@ -201,6 +201,46 @@ static bool routes_elsewhere(struct path_span local, const char *domain)
 	return percent != NULL && !is_in_domain((struct path_span){percent + 1, local.end}, domain);
 }
 
+/* "evil.example", "[192.0.2.1]": a host that leads out; one without a dot is the upstream's own. */
+static bool leads_out(struct path_span host, const char *domain)
+{
+	if (host.at < host.end && *host.at == '[')
+		return true;
+	for (const char *at = host.at; at < host.end; at++)
+		if (!ascii_is_alnum(*at) && *at != '-' && *at != '.')
+			return false;
+	return path_span_has(host, '.') && !is_in_domain(host, domain);
+}
+
+/*
+ * The same within quotes, where these are letters by RFC 5321; but there are relays that look inside (Postfix does by its
+ * resolve_dequoted_address), and trust us. So all that could be a host is looked at, on either side of each mark.
+ */
+static bool routes_in_quotes(struct path_span local, const char *domain)
+{
+	char plain[PATH_LOCAL_BYTES];
+	size_t begin = 0, size = 0;
+	bool is_asked = false;
+
+	if (!is_quoted(local) || path_span_size(local) > sizeof(plain))
+		return false; /* too long for an address */
+	for (const char *at = local.at + 1; at < local.end; at++) {
+		bool is_over = at + 1 == local.end;
+
+		at += *at == '\\';
+		if (!is_over && strchr("%@!", *at) == NULL) {
+			plain[size++] = *at;
+			continue;
+		}
+		if ((is_asked || *at == '!') &&
+			leads_out((struct path_span){plain + begin, plain + size}, domain))
+			return true;
+		is_asked = *at != '!';
+		begin = size;
+	}
+	return false;
+}
+
 /* Whether it may stand as it is: atoms joined by single dots. */
 static bool is_dot_string(struct path_span local)
 {
@@ -253,7 +293,8 @@ static enum path_fault settle_local(const struct path_lenient *rules, enum path_
 		quirk_set_add(quirks, QUIRK_EIGHTBIT_ADDRESS);
 		return PATH_EIGHTBIT;
 	}
-	if (kind == PATH_FORWARD && routes_elsewhere(local, rules->domain)) {
+	if (kind == PATH_FORWARD && (routes_elsewhere(local, rules->domain) ||
+					    routes_in_quotes(local, rules->domain))) {
 		quirk_set_add(quirks, QUIRK_SOURCE_ROUTE);
 		return PATH_RELAYED;
 	}

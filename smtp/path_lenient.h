@@ -9,7 +9,8 @@
  *
  * What it gives has passed path_parse (path_parse_utf8 behind SMTPUTF8), so leniency ends here: nothing goes upstream that
  * a strict listener would not have taken. Refused are what is no address, what is too long, 8-bit local parts without
- * SMTPUTF8, and recipients that route through another host ("%", "!" that lead out of DOMAIN; Q-49).
+ * SMTPUTF8, and recipients that route through another host ("%", "!" that lead out of DOMAIN; in quotes "%", "@" and "!" where
+ * a host with a dot that leads out is beside them, since some relays look inside; Q-49).
  *
  * A list of them is path_list.h's affair.
  *

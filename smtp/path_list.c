@@ -8,15 +8,13 @@ static bool is_separator(char c)
 	return c == ',' || c == ';';
 }
 
-/* Whether a separator at `at` stands in the route of "<@a,@b:c@d>", which may lack its brackets. */
-static bool is_in_route(const char *from, const char *at, const char *end)
+/* Where the route "@a,@b:c@d" is over that begins at `at`; NULL: there is none. */
+static const char *find_route_end(const char *at, const char *end)
 {
-	const char *open = path_span_find_last((struct path_span){from, at}, '<');
-	const char *route = open != NULL ? open + 1 : from;
-
-	return route < at && *route == '@' &&
-	       path_span_find((struct path_span){route, at}, ':') == NULL &&
-	       path_span_find((struct path_span){at, end}, ':') != NULL;
+	for (; at < end && *at != '<'; at = path_span_step(at, end))
+		if (*at == ':')
+			return at;
+	return NULL;
 }
 
 static bool is_address(struct path_span part)
@@ -55,20 +53,29 @@ static struct path_span next_word(const char *at, const char *end)
 /* Whether the blank at `at` stands between two addresses, both with brackets or both without: one alone would be lost. */
 static bool is_gap(const char *from, const char *at, const char *end)
 {
-	struct path_span before = {from, at}, next = next_word(at, end);
+	struct path_span before = {from, at}, next;
 
-	if (!path_span_has(before, '@') || !path_span_has(next, '@') || *next.at == '(')
+	/* of a run of blanks the first tells */
+	if ((at > from && path_span_is_blank(at[-1])) || !path_span_has(before, '@'))
+		return false;
+	next = next_word(at, end);
+	if (!path_span_has(next, '@') || *next.at == '(')
 		return false;
 	if (*next.at == '<')
 		return at[-1] == '>';
 	return !path_span_has(before, '<') && !path_span_has(next, '<');
 }
 
-/* Parameters behind the last address hold commas of their own. */
+/* Parameters behind the last address hold commas of their own, and so does a route, which may lack its brackets. */
 static const char *find_separator(const char *from, const char *end)
 {
+	const char *route_end;
+
 	for (const char *at = from; at < end; at = path_span_step(at, end)) {
-		if (is_separator(*at) && !is_in_route(from, at, end))
+		if (*at == '@' && (at == from || at[-1] == '<') &&
+			(route_end = find_route_end(at, end)) != NULL)
+			at = route_end;
+		if (is_separator(*at))
 			return at;
 		if (!path_span_is_blank(*at))
 			continue;

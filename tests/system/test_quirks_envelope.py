@@ -206,7 +206,8 @@ def test_q48_many_wrong_recipients_do_not_lose_the_message_for_the_others(door, 
     assert door.refusals() == {}
 
 
-@pytest.mark.parametrize("recipient", [b"<b%evil.example@example.org>", b"<evil.example!b@example.org>", b"<@hop.example:b%evil@example.org>"])
+@pytest.mark.parametrize("recipient", [b"<b%evil.example@example.org>", b"<evil.example!b@example.org>", b"<@hop.example:b%evil@example.org>",
+                                       b'<"b%evil.example"@example.org>', b'<"b@evil.example"@example.org>', b'<"evil.example!b"@example.org>'])
 def test_q49_recipients_that_route_elsewhere_are_refused(door, recipient):
     assert say(door, HELLO, SENDER, b"RCPT TO:" + recipient + b"\r\n", b'RCPT TO:<"50%!"@example.org>\r\n') == [250, 250, 550, 250]
 

@@ -154,10 +154,22 @@ static void recipients_do_not_route_elsewhere(void **state)
 	check("<a%evil@b>", "a%evil@b", "");
 }
 
-static void quoted_percent_and_bang_are_letters(void **state)
+static void quoted_marks_are_letters_unless_a_relay_could_follow_them(void **state)
 {
+	static const char *const letters[] = {"\"50%!\"@b", "\"50%off\"@b", "\"a@b\"@c",
+		"\"a%x.campus.example\"@b", "\"1.5% a\"@b", "\"Oh, no!\"@b", "\"Dr. X!\"@b"};
+	static const char *const routes[] = {"<\"a%evil.example\"@b>", "<\"evil.example!a\"@b>",
+		"<\"a@evil.example\"@b>", "<\"a@evil.example%campus.example\"@b>",
+		"<\"a%ev\\il.example\"@b>", "<\"a\\@[192.0.2.1]\"@b>", "<\"x!evil.example!a\"@b>"};
+	char text[64];
+
 	(void)state;
-	check_by(&rules, PATH_FORWARD, "<\"50%!\"@b>", "\"50%!\"@b", "", "");
+	for (size_t i = 0; i < sizeof(letters) / sizeof(letters[0]); i++) {
+		snprintf(text, sizeof(text), "<%s>", letters[i]);
+		check_by(&rules, PATH_FORWARD, text, letters[i], "", "");
+	}
+	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
+		check_fault(&rules, PATH_FORWARD, routes[i], PATH_RELAYED, "Q-49");
 }
 
 static void eightbit_domains_become_ascii(void **state)
@@ -226,7 +238,7 @@ int main(void)
 		cmocka_unit_test(unqualified_names_get_the_domain),
 		cmocka_unit_test(source_routes_are_left_out),
 		cmocka_unit_test(recipients_do_not_route_elsewhere),
-		cmocka_unit_test(quoted_percent_and_bang_are_letters),
+		cmocka_unit_test(quoted_marks_are_letters_unless_a_relay_could_follow_them),
 		cmocka_unit_test(eightbit_domains_become_ascii),
 		cmocka_unit_test(utf8_stays_behind_smtputf8),
 		cmocka_unit_test(what_is_no_address_is_refused),
