@@ -114,60 +114,74 @@ static void gather_extended(
 
 enum form { FORM_OTHER, FORM_PLAIN, FORM_EXTENDED };
 
-/* Whether a parameter's name is `name` with `section` ("", "*0", …) behind it, and a "*" or not. */
-static enum form name_form(const struct parameter *parameter, const char *name, int section)
+/* Whether a parameter's name is `name`, with "*" and the number of a section behind it (-1: none), and a "*" or not. */
+static enum form read_form(const struct parameter *parameter, const char *name, int *section)
 {
 	size_t size = strlen(name), left;
 	const char *rest;
-	int number = 0;
 
+	*section = -1;
 	if (!ascii_begins(parameter->name, parameter->name_size, name) || parameter->value == NULL)
 		return FORM_OTHER;
 	rest = parameter->name + size;
 	left = parameter->name_size - size;
-	if (section >= 0) {
-		if (left < 2 || rest[0] != '*' || !ascii_is_digit(rest[1]))
-			return FORM_OTHER;
+	if (left >= 2 && rest[0] == '*' && ascii_is_digit(rest[1])) {
+		*section = 0;
 		for (rest++, left--; left > 0 && ascii_is_digit(*rest); rest++, left--)
-			number = number < SECTIONS_MAX ? number * 10 + (*rest - '0') : number;
-		if (number != section)
-			return FORM_OTHER;
+			if (*section < SECTIONS_MAX)
+				*section = *section * 10 + (*rest - '0');
 	}
 	if (left == 0)
 		return FORM_PLAIN;
 	return left == 1 && rest[0] == '*' ? FORM_EXTENDED : FORM_OTHER;
 }
 
-static bool gather_section(
-	struct gather *gather, const char *first, const char *end, const char *name, int section)
+/* A value, or its sections: the first of each number. */
+struct sections {
+	enum form forms[1 + SECTIONS_MAX]; /* the undivided value, section 0, … */
+	struct parameter parameters[1 + SECTIONS_MAX];
+};
+
+static void find_sections(
+	const char *value, const char *end, const char *name, struct sections *out)
 {
 	struct parameter parameter;
+	int section;
 
-	for (const char *at = first; parameter_next(at, end, &parameter); at = parameter.end) {
-		enum form form = name_form(&parameter, name, section);
+	memset(out->forms, 0, sizeof(out->forms));
+	for (const char *at = parameter_first(value, end); parameter_next(at, end, &parameter);
+		at = parameter.end) {
+		enum form form = read_form(&parameter, name, &section);
 
-		if (form == FORM_PLAIN)
-			gather_plain(gather, &parameter);
-		else if (form == FORM_EXTENDED)
-			gather_extended(gather, &parameter, section <= 0);
-		if (form != FORM_OTHER)
-			return true;
+		if (form == FORM_OTHER || section >= SECTIONS_MAX ||
+			out->forms[1 + section] != FORM_OTHER)
+			continue;
+		out->forms[1 + section] = form;
+		out->parameters[1 + section] = parameter;
 	}
-	return false;
+}
+
+static bool gather_section(struct gather *gather, const struct sections *sections, int section)
+{
+	const struct parameter *parameter = &sections->parameters[1 + section];
+
+	if (sections->forms[1 + section] == FORM_PLAIN)
+		gather_plain(gather, parameter);
+	else if (sections->forms[1 + section] == FORM_EXTENDED)
+		gather_extended(gather, parameter, section <= 0);
+	return sections->forms[1 + section] != FORM_OTHER;
 }
 
 int field_parameter(const void *value, size_t size, const char *name, char *out, size_t out_size)
 {
-	const char *end = (const char *)value + size;
-	const char *first = parameter_first(value, end);
 	struct gather gather = {out, out_size - 1, 0};
-	int section = -1;
+	struct sections sections;
+	int section = 0;
 
-	if (!gather_section(&gather, first, end, name, section)) {
-		do {
+	find_sections(value, (const char *)value + size, name, &sections);
+	if (!gather_section(&gather, &sections, -1)) {
+		while (section < SECTIONS_MAX && gather_section(&gather, &sections, section))
 			section++;
-		} while (section < SECTIONS_MAX &&
-			 gather_section(&gather, first, end, name, section));
 		if (section == 0)
 			return -1;
 	}
