@@ -74,6 +74,13 @@ void bytes_clear(struct bytes *bytes)
 	bytes->size = 0;
 }
 
+void bytes_clear_above(struct bytes *bytes, size_t most)
+{
+	if (bytes->capacity > most)
+		bytes_fini(bytes);
+	bytes_clear(bytes);
+}
+
 void bytes_fini(struct bytes *bytes)
 {
 	free(bytes->data);

@@ -30,6 +30,9 @@ void bytes_consume(struct bytes *bytes, size_t size);
 /* Empty, memory kept. */
 void bytes_clear(struct bytes *bytes);
 
+/* Empty, memory kept where it is no more than `most` bytes. */
+void bytes_clear_above(struct bytes *bytes, size_t most);
+
 /* Empty, memory freed; may be used again. */
 void bytes_fini(struct bytes *bytes);
 

@@ -20,7 +20,8 @@ bool inspection_add(struct inspection *inspection, enum plan_act act, enum plan_
 
 	if (inspection->is_over || (size == 0 && text_size == 0))
 		return true;
-	if (plan->encoded_bound + text_size + 40 > inspection->plan_room) {
+	if (plan->encoded_bound + text_size + 40 > inspection->plan_room ||
+		plan->count >= inspection->plan_room / INSPECTION_EDIT_BYTES) {
 		inspection->is_over = true;
 		return true;
 	}
@@ -130,7 +131,8 @@ static const struct mime_calls calls = {
 static bool begin_hash(struct inspection *inspection)
 {
 	inspection->hash = XXH3_createState();
-	return inspection->hash != NULL && XXH3_64bits_reset(inspection->hash) == XXH_OK;
+	return inspection->hash != NULL &&
+	       XXH3_64bits_reset_withSeed(inspection->hash, inspection->terms.seed) == XXH_OK;
 }
 
 struct inspection *inspection_open(const struct inspection_terms *terms)

@@ -46,6 +46,8 @@ enum inspection_repair {
 
 struct inspection_terms {
 	uint64_t
+		seed; /* of the hashes: one that clients do not know, so that they cannot make two texts meet */
+	uint64_t
 		base; /* the offset of the text's first byte in what is stored: the size of our trace */
 	unsigned repairs; /* enum inspection_repair */
 	bool hashes; /* content_hash is wanted */
@@ -78,7 +80,7 @@ struct inspection_result {
 	bool is_empty; /* not a byte of it */
 	bool is_auto_submitted; /* Auto-Submitted: not "no" (RFC 3834) */
 	uint64_t
-		content_hash; /* of all the client's text: XXH3-64; 0 where the terms do not want it */
+		content_hash; /* of all the client's text: XXH3-64 with the seed; 0 where the terms do not want it */
 	uint64_t message_id_hash; /* of the Message-ID's value; 0: none */
 	uint64_t message_id_at,
 		message_id_size; /* the whole field, for one that is to be replaced */

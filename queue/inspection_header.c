@@ -357,7 +357,8 @@ static void note_message_id(struct inspection *inspection, const struct mime_fie
 	inspection->result.message_id_at = field->at;
 	inspection->result.message_id_size = field->size;
 	inspection_keep(inspection, QUIRK_SAME_MESSAGE_ID, field->name, example_size(field));
-	inspection->result.message_id_hash = size > 0 ? XXH3_64bits(value, size) : 0;
+	inspection->result.message_id_hash =
+		size > 0 ? XXH3_64bits_withSeed(value, size, inspection->terms.seed) : 0;
 }
 
 /* True in *is_done: nothing is left to be done to it. */
@@ -474,10 +475,9 @@ static void pass_field(struct inspection *inspection, const struct mime_field *f
 	inspection->header_stays_eightbit = true;
 }
 
-bool inspection_take_field(
-	void *owner, const struct mime_part *part, const struct mime_field *field)
+static bool take_field(
+	struct inspection *inspection, const struct mime_part *part, const struct mime_field *field)
 {
-	struct inspection *inspection = owner;
 	size_t edits = inspection->result.plan.count;
 
 	inspection->has_nul |= field->has_nul;
@@ -501,4 +501,17 @@ bool inspection_take_field(
 		pass_field(inspection, field);
 	}
 	return true;
+}
+
+/* What a long field took is not kept: nobody knows how long the client takes for the rest. */
+bool inspection_take_field(
+	void *owner, const struct mime_part *part, const struct mime_field *field)
+{
+	struct inspection *inspection = owner;
+	bool done = take_field(inspection, part, field);
+
+	bytes_clear_above(&inspection->value, MIME_KEPT_BYTES);
+	bytes_clear_above(&inspection->folded, MIME_KEPT_BYTES);
+	bytes_clear_above(&inspection->seven, MIME_KEPT_BYTES);
+	return done;
 }

@@ -12,7 +12,9 @@
 #include "queue/inspection.h"
 #include "queue/mime.h"
 
-#define INSPECTION_PREFIX        "X-Original-" /* of a field that another one stands in for */
+#define INSPECTION_PREFIX "X-Original-" /* of a field that another one stands in for */
+#define INSPECTION_EDIT_BYTES \
+	32 /* of the plan: so many at least for each edit, as it has memory besides */
 #define INSPECTION_RESERVE_BYTES 8192 /* of the plan: for what is known only in the end */
 
 /* What is known of an open part besides mime.h. */

@@ -136,6 +136,7 @@ static bool end_header(struct mime *mime, uint64_t fields_end, uint64_t body_at,
 		mime->has_too_many = true;
 		part->shape = MIME_LEAF;
 	}
+	bytes_clear_above(&mime->field, MIME_KEPT_BYTES);
 	if (!mime->calls->header(mime->owner, part))
 		return false;
 	part->body_line = NULL;
@@ -281,7 +282,7 @@ static bool open_field(struct mime *mime, const struct line *line, size_t indent
 {
 	if (!close_field(mime))
 		return false;
-	bytes_clear(&mime->field);
+	bytes_clear_above(&mime->field, MIME_KEPT_BYTES);
 	mime->has_field = true;
 	mime->field_at = line->at + indent;
 	mime->field_size = 0;
@@ -657,7 +658,7 @@ static bool take_some(struct mime *mime, struct run *run)
 		    mime, run, mime->in_header ? FIELD_BYTES_MAX : DELIMITER_BYTES_MAX, &line, &ok))
 		return ok;
 	ok = mime->in_header ? take_header_line(mime, &line) : take_text_line(mime, &line);
-	bytes_clear(&mime->line);
+	bytes_clear_above(&mime->line, MIME_KEPT_BYTES);
 	return ok;
 }
 

@@ -35,6 +35,7 @@
 #define MIME_PARTS_MAX    1000
 #define MIME_BOUNDARY_MAX 200 /* RFC 2046 5.1.1 allows 70 */
 #define MIME_TYPE_SIZE    80
+#define MIME_KEPT_BYTES   4096 /* of a field's memory, once the field is over */
 #define MIME_LINE_BYTES   998 /* RFC 5322 2.1.1, without CRLF */
 
 enum mime_shape { MIME_LEAF, MIME_MULTIPART, MIME_MESSAGE };
