@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #define FINISH_ROUNDS 4 /* reads of what is dropped, then the others come first */
@@ -40,6 +41,13 @@ void channel_note(struct channel *channel, uint32_t events)
 		channel->peer_ended = true;
 	if ((events & EPOLLIN) != 0 || channel->peer_ended)
 		channel->readable = true;
+}
+
+bool channel_has_unread(const struct channel *channel)
+{
+	int unread = 0;
+
+	return ioctl(channel->conn.fd, FIONREAD, &unread) == 0 && unread > 0;
 }
 
 static ssize_t read_some(struct channel *channel, void *to, size_t size)

@@ -90,6 +90,7 @@ static void begin_line(struct command_parser *parser, bool last_ended_in_crlf)
 	parser->looked_at = 0;
 	parser->skipping = false;
 	parser->skipped_cr = false;
+	parser->after_crlf = last_ended_in_crlf;
 	parser->after_lone_lf = parser->crlf_only && !last_ended_in_crlf;
 }
 
@@ -137,6 +138,7 @@ static enum command_progress skip_line(struct command_parser *parser, const char
 		.argument = parser->skipped_verb + parser->skipped_verb_size,
 		.fault = COMMAND_TOO_LONG};
 	out->ends_in_crlf = *end == '\n' && (end > input ? end[-1] == '\r' : parser->skipped_cr);
+	out->follows_crlf = parser->after_crlf;
 	parser->after_cr = *end == '\r';
 	begin_line(parser, out->ends_in_crlf);
 	return COMMAND_BAD;
@@ -149,6 +151,7 @@ static enum command_progress take_line(
 	size_t size = (size_t)(end - line);
 
 	*out = (struct command){.ends_in_crlf = *end == '\n' && size > 0 && end[-1] == '\r'};
+	out->follows_crlf = parser->after_crlf;
 	size -= out->ends_in_crlf;
 	if (parser->lenient)
 		size = clean_line(line, size, &out->odd);
@@ -168,6 +171,7 @@ size_t command_rest(struct command_parser *parser, const void *input, size_t siz
 	if (size == 0 || !parser->after_cr)
 		return 0;
 	parser->after_cr = false;
+	parser->after_crlf = follows;
 	return follows;
 }
 

@@ -53,6 +53,7 @@ struct command_parser {
 	bool after_cr; /* a CR ended the last line: its LF may follow */
 	char skipped_verb[COMMAND_VERB_BYTES]; /* of the over-long line; what is longer is none */
 	size_t skipped_verb_size;
+	bool after_crlf; /* the last line ended in CRLF, which may have come in two parts */
 };
 
 struct command {
@@ -62,7 +63,7 @@ struct command {
 	size_t argument_size;
 	enum command_fault fault;
 	unsigned odd; /* with `lenient`: enum command_oddity */
-	bool ends_in_crlf;
+	bool ends_in_crlf, follows_crlf; /* the line before did */
 };
 
 void command_parser_init(

@@ -14,7 +14,7 @@
  *	 │ └──────────────► SOFT_START ──"."──► SOFT_DOT                SOFT_START
  *	 └─CR─► CR (its LF may follow)              CR or LF: "." was a line; else: dot is taken off
  *
- * One client is excepted (Q-62): with `lf_only`, set when every line of its session so far ended in a bare LF, LF "." LF is
+ * One client is excepted (Q-62): with `lf_only`, set when its session so far held no CR at all, LF "." LF is
  * the end too (LF_ENDED), as long as the text itself holds no CR, and only when nothing is behind it: neither in what was read
  * nor, by `more_waits`, in the socket. Else it is text. This is no hole for smuggling: that needs a relay in front of us
  * which hands on LF "." LF as text, and a relay ends its commands with CRLF (RFC 5321 2.3.8), so that its sessions are

@@ -1,7 +1,5 @@
 #include "smtp/idle.h"
 
-#include <sys/ioctl.h>
-
 /* It only brings the turn back. */
 static void wake_up(void *owner)
 {
@@ -30,12 +28,10 @@ void idle_note(struct session *session)
 static bool is_quiet(const struct session *session)
 {
 	const struct channel *channel = &session->channel;
-	int unread = 0;
 
 	return !session->is_later && !channel->readable && !channel->peer_ended &&
 	       channel->kept.size == 0 && channel->unsent.size == 0 &&
-	       !command_is_begun(&session->parser) &&
-	       ioctl(channel->conn.fd, FIONREAD, &unread) == 0 && unread == 0;
+	       !command_is_begun(&session->parser) && !channel_has_unread(channel);
 }
 
 void idle_give_way(struct session_shared *shared)

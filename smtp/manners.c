@@ -77,13 +77,13 @@ void manners_end(struct session *session)
 static bool is_dot(
 	const struct session *session, const struct command *command, size_t taken, size_t rest)
 {
-	const struct manners *manners = &session->manners;
-
 	if (!is_verb(command, ".") || command->argument_size > 0)
 		return false;
 	if (command->ends_in_crlf)
-		return taken == 3 && manners->after_crlf;
-	return taken == 2 && !session->sent_crlf && rest == 0;
+		return command->follows_crlf &&
+		       (command->odd & (COMMAND_ODD_BLANKS | COMMAND_ODD_END)) == 0;
+	return taken == 2 && !session->sent_cr && rest == 0 &&
+	       !channel_has_unread(&session->channel);
 }
 
 /* True: the line is a part of a text that nobody asked for. */
@@ -180,7 +180,6 @@ bool manners_meet(struct session *session, const struct command *command, size_t
 	if (!session->policy->lenient)
 		return false;
 	is_dealt_with = swallow(session, command, taken, rest) || is_empty(session, command);
-	manners->after_crlf = command->ends_in_crlf;
 	if (is_dealt_with)
 		return true;
 	manners->said_auth = manners->said_auth || is_verb(command, "AUTH");

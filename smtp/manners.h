@@ -33,7 +33,6 @@ struct manners {
 	unsigned noops;
 	enum manners_swallow swallow;
 	uint64_t swallowed_bytes;
-	bool after_crlf; /* the line before ended in CRLF */
 	bool behind_dot; /* the next command came with the final dot */
 	bool said_auth;
 	bool at_cr; /* what has come of a line ends in CR */

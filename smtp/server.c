@@ -1,5 +1,6 @@
 #include "smtp/server.h"
 
+#include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@ struct server {
 	struct server_options options;
 	struct config *first; /* acceptors know listeners by their place in it */
 	struct config *latest; /* what workers begin with */
+	uint64_t seed;
 };
 
 struct server_worker {
@@ -30,6 +32,10 @@ struct server *server_open(const struct server_options *options)
 
 	if (server == NULL)
 		return NULL;
+	if (RAND_bytes((unsigned char *)&server->seed, sizeof(server->seed)) != 1) {
+		free(server);
+		return NULL;
+	}
 	server->options = *options;
 	server->first = config_share(options->config);
 	server->latest = config_share(options->config);
@@ -128,6 +134,7 @@ static void *begin(void *service, unsigned number, struct loop *loop, struct mai
 	shared->clock = server->options.clock;
 	shared->writer = server->options.writer;
 	shared->ids = server->options.ids;
+	shared->seed = server->seed;
 	shared->admission = server->options.admission;
 	shared->intake = intake_open(server->options.writer, inbox, server->options.worker_credits);
 	shared->tally = tally_open(server->options.writer, loop, inbox);

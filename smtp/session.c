@@ -184,10 +184,11 @@ static bool takes_input(const struct session *session)
 	return session->state != SESSION_TEXT || !handoff_is_full(&session->transaction->handoff);
 }
 
-static void note_line_end(struct session *session, const uint8_t *line, size_t size)
+/* Who says CR anywhere is none of those that know LF only. */
+static void note_cr(struct session *session, const uint8_t *taken, size_t size)
 {
-	if (line[size - 1] != '\n' || (size > 1 && line[size - 2] == '\r'))
-		session->sent_crlf = true;
+	if (memchr(taken, '\r', size) != NULL)
+		session->sent_cr = true;
 }
 
 /* How much of a line or lines was taken; sets wants_more when a part of a line is left. */
@@ -200,14 +201,16 @@ static size_t take_command(struct session *session, uint8_t *input, size_t size)
 
 	if (manners_refuse_tls(session, input, size))
 		return size;
-	parser->lone_cr =
-		session->policy->lenient && (session->device->traits & DEVICE_LONE_CR) != 0;
+	/* a text that is swallowed ends as any other does (manners.h) */
+	parser->lone_cr = session->policy->lenient &&
+			  (session->device->traits & DEVICE_LONE_CR) != 0 &&
+			  session->manners.swallow != SWALLOW_TEXT;
 	progress = command_next(parser, input, size, &taken, &command);
 	session->wants_more = progress == COMMAND_MORE;
+	note_cr(session, input, taken);
 	manners_begin_line(session, input, progress == COMMAND_MORE ? size : 0);
 	if (progress == COMMAND_MORE)
 		return taken;
-	note_line_end(session, input, taken);
 	session->spoke = true;
 	if (!manners_meet(session, &command, taken, size - taken)) {
 		session->commands++;
@@ -217,6 +220,14 @@ static size_t take_command(struct session *session, uint8_t *input, size_t size)
 	if (session->commands > COMMANDS_MAX + policy_recipients(session->listener))
 		session_trouble(session, TROUBLE_COMMANDS);
 	return taken;
+}
+
+/* The octets of a refused BDAT. */
+static size_t skip_text(struct session *session, const uint8_t *input, size_t size)
+{
+	size_t taken = command_rest(&session->parser, input, size);
+
+	return taken < size ? taken + bdat_skip(session, size - taken) : taken;
 }
 
 static size_t take_text(struct session *session, const uint8_t *input, size_t size)
@@ -255,7 +266,7 @@ static size_t take_input(struct session *session, size_t size)
 	session->wants_more = false;
 	while (used < size && !session->wants_more && takes_input(session)) {
 		if (session->skip_octets > 0)
-			used += bdat_skip(session, size - used);
+			used += skip_text(session, input + used, size - used);
 		else if (session->state == SESSION_TEXT)
 			used += take_text(session, input + used, size - used);
 		else

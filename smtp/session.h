@@ -73,6 +73,7 @@ struct session_shared {
 	struct tally *tally; /* NULL: nothing is noted of clients */
 	const struct writer *writer;
 	struct id_source *ids;
+	uint64_t seed; /* of this start's hashes of texts (queue/inspection.h) */
 	struct admission *admission;
 	struct channel_desk desk;
 	struct session_list sessions;
@@ -103,7 +104,7 @@ struct session {
 	unsigned accepted; /* messages */
 	bool wants_more; /* what is kept is a part of a line */
 	bool is_later, is_idle; /* in the queue of that name */
-	bool sent_crlf; /* some line of it, command or text, ended otherwise than in a bare LF */
+	bool sent_cr; /* somewhere, in a command or a text: not only bare LFs end its lines */
 	uint64_t skip_octets; /* of a refused BDAT: read and dropped */
 	const char *skip_reply; /* then said */
 	unsigned commands, bad_commands; /* since the start or the last message */

@@ -9,7 +9,6 @@
  *   5. A client that goes before its final dot leaves nothing, or what partial.h tells.
  */
 #include <errno.h>
-#include <sys/ioctl.h>
 
 #include "core/log.h"
 #include "core/metrics.h"
@@ -43,7 +42,8 @@ bool data_begin(struct session *session)
 		.unix_ms = clock_unix_ms(shared->clock)};
 	char field[TRACE_SIZE];
 	size_t field_size = trace_format(&trace, field);
-	struct inspection_terms terms = {.base = field_size,
+	struct inspection_terms terms = {.seed = shared->seed,
+		.base = field_size,
 		.repairs = session->policy->repairs,
 		.hashes = session->policy->lenient,
 		.smtputf8 = transaction->smtputf8,
@@ -54,7 +54,7 @@ bool data_begin(struct session *session)
 	dotstream_init(&transaction->dotstream, session->listener->max_message_bytes,
 		transaction_take, transaction);
 	transaction->dotstream.keeps_nul = session->policy->lenient;
-	transaction->dotstream.lf_only = session->policy->lenient && !session->sent_crlf;
+	transaction->dotstream.lf_only = session->policy->lenient && !session->sent_cr;
 	transaction->inspection = inspection_open(&terms);
 	return transaction->inspection != NULL &&
 	       handoff_take(&transaction->handoff, field, field_size);
@@ -230,8 +230,6 @@ static void note_text(struct session *session)
 		session_quirk_said(session, QUIRK_WRONG_SIZE, "SIZE=%llu, and %llu bytes",
 			(unsigned long long)transaction->declared_bytes,
 			(unsigned long long)text->sent_bytes);
-	if (!text->lf_only)
-		session->sent_crlf = true;
 }
 
 /* What is wrong with the text, and all that was with the session before, goes into the envelope. NULL without memory. */
@@ -280,6 +278,8 @@ void data_end(struct session *session)
 	struct message_repeat repeat = {0};
 	struct envelope *envelope;
 
+	if (!transaction->dotstream.lf_only)
+		session->sent_cr = true; /* one that is refused shows it too */
 	if (why == TROUBLE_NONE && transaction->is_chunked && !transaction->chunk_is_last) {
 		answer_chunk(session);
 		return;
@@ -305,13 +305,6 @@ void data_advance(struct session *session)
 		handoff_advance(&transaction->handoff);
 }
 
-static bool has_more_in_socket(const struct session *session)
-{
-	int waiting = 0;
-
-	return ioctl(session->channel.conn.fd, FIONREAD, &waiting) == 0 && waiting > 0;
-}
-
 size_t data_take(struct session *session, const uint8_t *bytes, size_t size)
 {
 	struct transaction *transaction = session->transaction;
@@ -322,7 +315,7 @@ size_t data_take(struct session *session, const uint8_t *bytes, size_t size)
 	if (transaction->is_chunked)
 		return bdat_take(session, bytes, size);
 	if (text->lf_only)
-		text->more_waits = has_more_in_socket(session);
+		text->more_waits = channel_has_unread(&session->channel);
 	progress = dotstream_next(text, bytes, size, &taken);
 	deadline_note_text(session, taken);
 	if (progress == DOTSTREAM_MORE) {
