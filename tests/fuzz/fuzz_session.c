@@ -1,7 +1,8 @@
 /*
  * fuzz_session.c: a whole session over a socket pair, with a real store and no threads. Whatever a client sends, however it
  * is cut: each answer is a line of SMTP, a fragile client never hears 4xx, the answers are the same, and the session ends
- * when the client has gone. The first byte of the input chooses the listener.
+ * when the client has gone. What is stored is read back both ways: it ends in CRLF, and the repaired text of a fragile client
+ * holds no NUL. The first byte of the input chooses the listener, the client's profile, and how the input is cut.
  */
 #include "tests/unit/smtp/place.h"
 
@@ -18,6 +19,7 @@ struct heard {
 
 static struct place place;
 static unsigned runs;
+static uint64_t last_id;
 
 static void close_at_exit(void)
 {
@@ -33,6 +35,7 @@ static void open_place(void)
 	else
 		place_close(&place);
 	place_open(&place, PLACE_MAP);
+	last_id = 0;
 }
 
 static void hear(struct client *client, struct heard *heard)
@@ -76,13 +79,52 @@ static void forget_ids(struct heard *heard)
 	}
 }
 
-static void run(
-	const uint8_t *input, size_t size, size_t step, unsigned listener, struct heard *heard)
+/* What upstream would get. */
+static void check_text(const struct envelope *envelope, enum reader_how how, bool fragile)
+{
+	static uint8_t piece[STORE_PIECE_BYTES];
+	struct reader reader;
+	uint8_t last = 0;
+	ssize_t got;
+
+	reader_init(&reader, place.scene.view, envelope, how);
+	while ((got = reader_next(&reader, piece)) > 0) {
+		for (ssize_t i = 0; i < got; i++) {
+			if ((last == '\r') != (piece[i] == '\n'))
+				abort();
+			if (fragile && piece[i] == '\0')
+				abort();
+			if (how == READ_SEVENBIT && piece[i] > 127)
+				abort();
+			last = piece[i];
+		}
+	}
+	if (got < 0 || last != '\n')
+		abort();
+	reader_fini(&reader);
+}
+
+/* The messages that are new. */
+static void check_store(bool fragile)
+{
+	struct envelope *envelope;
+
+	while (store_view_list(place.scene.view, last_id, &envelope, 1) == 1) {
+		check_text(envelope, READ_EIGHTBIT, fragile);
+		if (envelope->flags & ENVELOPE_SEVENBIT_POSSIBLE)
+			check_text(envelope, READ_SEVENBIT, fragile);
+		last_id = envelope->id;
+		envelope_close(&envelope);
+	}
+}
+
+static void run(const uint8_t *input, size_t size, size_t step, unsigned listener, const char *peer,
+	struct heard *heard)
 {
 	struct client client;
 
 	heard->size = 0;
-	client_open_from(&client, &place, listener, "192.0.2.1:4711");
+	client_open_from(&client, &place, listener, peer);
 	hear(&client, heard);
 	for (size_t at = 0; at < size; at += step)
 		say(&client, input + at, size - at < step ? size - at : step, heard);
@@ -91,6 +133,7 @@ static void run(
 	client_leave(&client);
 	if (place_sessions(&place) != 0)
 		abort();
+	check_store(listener == PLACE_FRAGILE);
 	forget_ids(heard);
 }
 
@@ -124,16 +167,21 @@ static bool depends_on_cut(const uint8_t *input, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 {
+	/* netcat-script, gsm-modem, old-firmware: place.h */
+	static const char *const peers[] = {
+		"192.0.2.1:4711", "192.0.2.101:1", "192.0.2.102:2", "192.0.2.103:3"};
 	static struct heard whole, cut;
 	unsigned listener;
+	const char *peer;
 
 	if (size < 2 || size > INPUT_BYTES)
 		return 0;
 	open_place();
 	listener = input[0] & 1 ? PLACE_FRAGILE : PLACE_STANDARD;
-	run(input + 1, size - 1, size, listener, &whole);
+	peer = peers[input[0] >> 1 & 3];
+	run(input + 1, size - 1, size, listener, peer, &whole);
 	check_lines(&whole, listener);
-	run(input + 1, size - 1, 1 + (size_t)(input[0] >> 1), listener, &cut);
+	run(input + 1, size - 1, 1 + (size_t)(input[0] >> 3), listener, peer, &cut);
 	check_lines(&cut, listener);
 	if (listener == PLACE_FRAGILE && depends_on_cut(input + 1, size - 1))
 		return 0;

@@ -72,3 +72,140 @@ def test_commands_pipelined_behind_the_dot_are_answered_in_order(relay, upstream
         for code in (250, 221):
             client.expect(code)
     upstream.wait_for(2)
+
+
+# ---- fragile listeners: no leniency is a hole ----
+
+@pytest.fixture
+def fragile(make_relay, upstream):
+    return make_relay(upstream.port, profile="fragile", listen="max_message = 64KB")
+
+
+def is_silent(client):
+    """No reply comes to what was sent so far: what is sent next is answered first."""
+    client.sock.settimeout(0.3)
+    try:
+        return client.sock.recv(1) is None
+    except TimeoutError:
+        return True
+    finally:
+        client.sock.settimeout(20)
+
+
+@pytest.mark.parametrize("cut", [100_000, 1], ids=["whole", "bytes"])
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS.keys())
+def test_a_false_end_never_ends_a_fragile_message(fragile, upstream, end, cut):
+    assert exchange(fragile, end, cut)[0] == 250
+    (taken,) = upstream.wait_for(1)
+    assert SAFE_LINES.fullmatch(taken) and b"smuggled" in taken
+    fragile.wait_empty()
+    assert upstream.count()["messages"] == 1
+    assert not any("evil" in line for envelope in upstream.envelopes() for line in envelope)
+
+
+@pytest.mark.parametrize("profile", ["fragile", "standard"])
+@pytest.mark.parametrize("line", [b".\0", b"\0.", b"\0.\0", b"..\0", b"y" * 75 + b"." + b"z" * 1000, b"y" * 998 + b".", b"y" * 997 + b" .",
+                                  b"\xe4" * 25 + b"." + b"\xe4" * 400], ids=repr)
+def test_no_repair_makes_a_line_that_is_a_dot(make_relay, upstream, profile, line):
+    """Stuffing comes behind the repair: what it leaves as a dot, or cuts before one, ends nothing upstream."""
+    relay = make_relay(upstream.port, profile=profile)
+    with relay.client() as client:
+        client.hello()
+        client.command("MAIL FROM:<a@example.com>", 250)
+        client.command("RCPT TO:<b@example.org>", 250)
+        client.command("DATA", 354)
+        client.send(b"Subject: x\r\n\r\none\r\n" + (line + b"\r\n" + SECOND).replace(b"\r\n.", b"\r\n..") + b"\r\n.\r\n")
+        code, _ = client.reply()
+    assert code == (550 if b"\0" in line and profile == "standard" else 250) or code == 554
+    relay.wait_empty()
+    assert upstream.count()["messages"] == (code == 250)
+    if code == 250:
+        assert b"smuggled" in upstream.texts()[0]
+    assert not any("evil" in line for envelope in upstream.envelopes() for line in envelope)
+
+
+def test_a_refused_text_shows_too_that_a_client_can_say_crlf(fragile, upstream):
+    """Only who never said CR may end a text by LF . LF (Q-62), whatever became of the texts."""
+    with fragile.client() as client:
+        for line, code in ((b"EHLO a\n", 250), (b"MAIL FROM:<a@example.com>\n", 250), (b"RCPT TO:<b@example.org>\n", 250), (b"DATA\n", 354)):
+            client.send(line)
+            client.expect(code)
+        client.send(b"Subject: large\r\n\r\n" + b"x" * 70_000 + b"\r\n.\r\n")
+        client.expect(552)
+        for line, code in ((b"MAIL FROM:<a@example.com>\n", 250), (b"RCPT TO:<b@example.org>\n", 250), (b"DATA\n", 354)):
+            client.send(line)
+            client.expect(code)
+        client.send(b"Subject: first\n\nhello\n.\n")
+        assert is_silent(client), "LF . LF ended the text of a client that had said CRLF"
+        client.send(SECOND + b".\r\n")
+        client.expect(250)
+    assert b"smuggled" in upstream.wait_for(1)[0]
+
+
+@pytest.mark.parametrize("end", [*ENDS.values(), b"\r\n .\r\n", b"\r\n.\t\r\n"], ids=[*ENDS.keys(), "CRLFSPACE.CRLF", "CRLF.TAB"])
+@pytest.mark.parametrize("profile", ["default", "netcat-script"])
+def test_what_is_swallowed_is_not_executed(make_relay, upstream, profile, end):
+    """Q-47: the text behind a refused DATA ends as any other does."""
+    relay = make_relay(upstream.port, profile="fragile", top=f'client "127.0.0.1" {{ profile = {profile} }}')
+    with relay.client() as client:
+        client.hello()
+        client.command("MAIL FROM:<a@example.com>", 250)
+        client.command("DATA", 554)
+        client.send(b"Subject: first\r\n\r\nhello" + end + SECOND.replace(b"DATA\r\n", b"NOOP\r\n"))
+        assert is_silent(client), "a line of the text was answered"
+        client.send(b".\r\n")
+        client.expect(554)
+        client.command("NOOP", 250)
+
+
+def test_a_crlf_in_two_packets_is_one_where_cr_ends_a_line(make_relay):
+    relay = make_relay(1, profile="fragile", top='client "127.0.0.1" { profile = netcat-script }')
+    with relay.client() as client:
+        for part in (b"HELO a\r", b"\nMAIL FROM:<a@example.com>\r", b"\nDATA\r"):
+            client.send(part)
+            client.reply()
+        for byte in b"\nSubject: x\r\n\r\nMAIL\r\n.\r\n":
+            client.send(bytes([byte]))
+        assert client.reply()[0] == 554
+        client.send(b"BDAT 6\r")
+        assert is_silent(client)
+        client.send(b"\nQUIT\r\n")
+        client.expect(503)
+        client.send(b"NOOP\r")
+        client.expect(250)
+
+
+def test_what_is_counted_is_never_executed(fragile, upstream):
+    inside = b"\r\n.\r\n" + SECOND + b".\r\nQUIT\r\n"
+    with fragile.client() as client:
+        client.hello()
+        client.send(b"BDAT %d LAST\r\n" % len(inside) + inside)
+        client.expect(503)
+        client.command("MAIL FROM:<a@example.com>", 250)
+        client.send(b"BDAT %d\r\n" % len(inside) + inside)
+        client.expect(503)
+        client.command("RCPT TO:<b@example.org>", 250)
+        client.send(b"BDAT %d\r\n" % len(inside) + inside)
+        client.expect(250)
+        client.command("DATA", 503)
+        client.send(b"BDAT 3 LAST\r\n.\r\n")
+        client.expect(250)
+        client.command("NOOP", 250)
+        client.command("MAIL FROM:<a@example.com>", 250)
+        client.command("RCPT TO:<b@example.org>", 250)
+        client.send(b"BDAT 18446744073709551617 LAST\r\n" + SECOND)
+        client.expect(501)
+        assert client.is_closed(), "what follows a size that nobody can read was looked at"
+    fragile.wait_empty()
+    assert upstream.count()["messages"] == 1
+
+
+def test_nothing_of_a_line_that_is_too_long_is_executed(fragile):
+    with fragile.client() as client:
+        client.hello()
+        for size in (4090, 4094, 4095, 4096, 4097, 8192, 70_000):
+            client.send(b"NOOP " + b"x" * size + b"\rMAIL FROM:<evil@example.com>\r\0\rRSET\r\n")
+            client.expect(500)
+            client.command("RCPT TO:<b@example.org>", 503)
+            client.command("NOOP", 250)
+            client.message(b"Subject: x\r\n\r\nx\r\n")

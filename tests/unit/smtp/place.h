@@ -51,6 +51,10 @@ static inline struct config *place_config(const char *extra)
 		"  max_message = 1MB  max_bad_commands = 5  %s }\n"
 		"listen devices { address = {\"127.0.0.1:26\"} networks = {\"192.0.2.0/24\"}\n"
 		"  profile = fragile  max_message = 1MB  max_bad_commands = 5  %s }\n"
+		"client \"192.0.2.101\" { profile = netcat-script }\n"
+		"client \"192.0.2.102\" { profile = gsm-modem  charset = iso-8859-2  domain = "
+		"lab.example.edu }\n"
+		"client \"192.0.2.103\" { profile = old-firmware }\n"
 		"upstream campus { hosts = {\"192.0.2.99:25\"} }\n"
 		"route \"example.edu\" { upstream = campus }\n",
 		extra, extra);
