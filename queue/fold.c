@@ -4,6 +4,8 @@
 
 #include "queue/comment.h"
 
+#define QUOTED_WHOLE 400 /* bytes of a quoted string that no line begins in */
+
 void fold_init(struct fold *fold, struct bytes *out, size_t name_size)
 {
 	*fold = (struct fold){.out = out, .column = name_size, .is_first_line = true};
@@ -70,6 +72,16 @@ void fold_word(struct fold *fold, const char *at, size_t size)
 	fold->has_word = true;
 }
 
+/* Of a word, a byte or a quoted string: some readers take a fold in a boundary or a file name for a part of it. */
+static size_t unit_size(const char *at, const char *end)
+{
+	size_t quoted = 0;
+
+	if (*at == '"')
+		quoted = quoted_size(at, end - at > QUOTED_WHOLE ? at + QUOTED_WHOLE : end);
+	return quoted > 0 ? quoted : 1;
+}
+
 void fold_text(struct fold *fold, const char *at, size_t size)
 {
 	const char *end = at + size, *begin;
@@ -80,7 +92,7 @@ void fold_text(struct fold *fold, const char *at, size_t size)
 		if (at > begin)
 			fold_blank(fold, begin, (size_t)(at - begin));
 		for (begin = at; at < end && !is_blank(*at);)
-			at++;
+			at += unit_size(at, end);
 		if (at > begin)
 			fold_word(fold, begin, (size_t)(at - begin));
 	}

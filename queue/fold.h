@@ -36,7 +36,7 @@ void fold_init(struct fold *fold, struct bytes *out, size_t name_size);
 void fold_blank(struct fold *fold, const char *at, size_t size);
 /* No blanks in it. One over FOLD_HARD is broken anywhere. */
 void fold_word(struct fold *fold, const char *at, size_t size);
-/* Words and blanks as they come. */
+/* Words and blanks as they come; a quoted string is a word, unless it is very long. */
 void fold_text(struct fold *fold, const char *at, size_t size);
 
 /* A line begins here: in front of the blanks held back, or with a space of its own. */

@@ -205,6 +205,19 @@ static void raw_utf8_stays_where_the_client_said_smtputf8(void **state)
 	repair(&utf8_terms, FIELD_CONTENT_TYPE, " a/b; name=\xc3\xbc", 13, NULL, "");
 }
 
+/* Python, for one, takes the line end for a part of the boundary. */
+static void no_line_begins_in_a_quoted_string(void **state)
+{
+	(void)state;
+	becomes(FIELD_CONTENT_TYPE,
+		" multipart/mixed; boundary=\"a long boundary of several words, that has more "
+		"bytes than a line is to have\"; name=\xfc",
+		" multipart/mixed;\r\n boundary=\"a long boundary of several words, that has more "
+		"bytes than a line is to have\";"
+		"\r\n name*=windows-1252''%FC",
+		"Q-75");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -220,6 +233,7 @@ int main(void)
 		cmocka_unit_test(an_empty_charset_is_left_out),
 		cmocka_unit_test(tokens_are_not_encoded),
 		cmocka_unit_test(raw_utf8_stays_where_the_client_said_smtputf8),
+		cmocka_unit_test(no_line_begins_in_a_quoted_string),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
