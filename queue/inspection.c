@@ -108,7 +108,7 @@ static bool begin_part(void *owner, const struct mime_part *part)
 }
 
 /* It stands in no text. */
-static bool take_nul_delimiter(void *owner, uint64_t at, uint64_t size)
+static bool take_nul_line(void *owner, uint64_t at, uint64_t size)
 {
 	struct inspection *inspection = owner;
 
@@ -125,7 +125,7 @@ static const struct mime_calls calls = {
 	.header = inspection_take_header,
 	.text_end = inspection_end_text,
 	.end = inspection_end_part,
-	.nul_delimiter = take_nul_delimiter,
+	.nul_line = take_nul_line,
 };
 
 static bool begin_hash(struct inspection *inspection)

@@ -394,12 +394,6 @@ static bool take_whole_field(struct inspection *inspection, const struct mime_fi
 	size_t size = field->is_cut ? 0 : (size_t)field->value_size;
 
 	*is_done = false;
-	if (field->indent > 0 && repairs(inspection, REPAIR_CONTENT)) {
-		note_field(inspection, QUIRK_MBOX_FROM, field);
-		if (!inspection_add(inspection, PLAN_REPLACE, PLAN_ALWAYS,
-			    field->at - field->indent, field->indent, NULL, 0))
-			return false;
-	}
 	if (kind == FIELD_DKIM)
 		inspection->result.is_signed = true;
 	trim(&value, &size);
@@ -440,12 +434,24 @@ static bool needs_look(struct inspection *inspection, const struct mime_part *pa
 	       (part->depth == 0 && repairs(inspection, REPAIR_CONTENT) && has_address(kind));
 }
 
+/* Blanks or NULs before its name. */
+static bool drop_indent(struct inspection *inspection, const struct mime_field *field)
+{
+	if (field->indent == 0 || !repairs(inspection, REPAIR_CONTENT))
+		return true;
+	note_field(inspection, field->has_nul_indent ? QUIRK_NUL : QUIRK_MBOX_FROM, field);
+	return inspection_add(inspection, PLAN_REPLACE, PLAN_ALWAYS, field->at - field->indent,
+		field->indent, NULL, 0);
+}
+
 static bool look_at_field(
 	struct inspection *inspection, const struct mime_part *part, const struct mime_field *field)
 {
 	enum field_kind kind = field_kind(field->name, field->name_size);
 	bool is_whole = part->depth == 0, is_done = false;
 
+	if (!drop_indent(inspection, field))
+		return false;
 	if (is_whole && !take_whole_field(inspection, field, kind, &is_done))
 		return false;
 	if (is_done)
@@ -468,7 +474,8 @@ static void pass_field(struct inspection *inspection, const struct mime_field *f
 
 	inspection->seen |= single_of(field, kind);
 	inspection->result.is_signed |= kind == FIELD_DKIM;
-	inspection->over_has_long |= field->has_long_line || field->has_nul;
+	inspection->over_has_long |=
+		field->has_long_line || field->has_nul || field->has_nul_indent;
 	if (!field->has_eightbit)
 		return;
 	inspection->result.header_eightbit = true;
@@ -480,11 +487,11 @@ static bool take_field(
 {
 	size_t edits = inspection->result.plan.count;
 
-	inspection->has_nul |= field->has_nul;
+	inspection->has_nul |= field->has_nul || field->has_nul_indent;
 	inspection->has_eightbit |= field->has_eightbit;
 	if (part->depth > 0) {
 		inspection->rest.eightbit_bytes += field->has_eightbit;
-		inspection->rest.has_nul |= field->has_nul;
+		inspection->rest.has_nul |= field->has_nul || field->has_nul_indent;
 		inspection->rest.has_long_line |= field->has_long_line;
 		return inspection->is_over || inspection->result.is_signed ||
 		       look_at_field(inspection, part, field);

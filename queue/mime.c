@@ -49,7 +49,7 @@ struct mime {
 	const char *field_run; /* its bytes, in what is being taken; NULL: in `field` */
 	size_t field_kept;
 	struct bytes field;
-	bool field_eightbit, field_nul, field_long;
+	bool field_eightbit, field_nul, field_long, field_nul_indent;
 
 	/* the open text */
 	enum mime_place place;
@@ -226,6 +226,7 @@ static bool close_field(struct mime *mime)
 		.name = text,
 		.name_size = mime->field_name_size,
 		.indent = mime->field_indent,
+		.has_nul_indent = mime->field_nul_indent,
 		.is_cut = mime->field_size > mime->field_kept,
 		.has_eightbit = mime->field_eightbit,
 		.has_nul = mime->field_nul,
@@ -291,6 +292,7 @@ static bool open_field(struct mime *mime, const struct line *line, size_t indent
 	mime->field_indent = indent;
 	mime->field_run = line->is_in_run ? line->text + indent : NULL;
 	mime->field_eightbit = mime->field_nul = mime->field_long = false;
+	mime->field_nul_indent = indent > 0 && *line->text == '\0';
 	return grow_field(mime, line->text + indent, line->size - indent, line->is_in_run);
 }
 
@@ -440,7 +442,7 @@ static bool take_delimiter(struct mime *mime, const struct line *line, int level
 	if (!end_content(mime, line->at, true))
 		return false;
 	if (mime->drops_nuls && memchr(line->text, '\0', line->size) != NULL &&
-		!mime->calls->nul_delimiter(mime->owner, line->at, line->size))
+		!mime->calls->nul_line(mime->owner, line->at, line->size))
 		return false;
 	while ((int)mime->levels - 1 > level)
 		if (!end_part(mime))
@@ -493,9 +495,10 @@ static bool is_mbox_line(const struct mime *mime, const struct line *line)
 }
 
 /* A line that begins with blanks: the open field goes on, or, at the top of the whole, an indented field begins. */
-static bool take_blank_line_start(struct mime *mime, const struct line *line, bool *is_taken)
+static bool take_blank_line_start(
+	struct mime *mime, const struct line *line, size_t nuls, bool *is_taken)
 {
-	size_t blanks = count_blanks(line->text, line->size), name_size;
+	size_t blanks = nuls + count_blanks(line->text + nuls, line->size - nuls), name_size;
 
 	*is_taken = true;
 	if (mime->levels == 1 && (!mime->has_field || mime->indent == blanks)) {
@@ -527,23 +530,43 @@ static bool take_body_line(struct mime *mime, const struct line *line)
 	return take_text_line(mime, line);
 }
 
+/* NULs that begin a line, and are read as if they were not there. */
+static size_t count_nuls(const struct mime *mime, const char *text, size_t size)
+{
+	size_t i = 0;
+
+	while (mime->drops_nuls && i < size && text[i] == '\0')
+		i++;
+	return i;
+}
+
+static bool take_empty_line(struct mime *mime, const struct line *line, size_t nuls)
+{
+	if (!close_field(mime))
+		return false;
+	if (nuls > 0 && !mime->calls->nul_line(mime->owner, line->at, nuls))
+		return false;
+	return end_header(mime, line->at + nuls, line->at + line->size, true);
+}
+
 /* `line` is whole, or the first FIELD_BYTES_MAX bytes of it. */
 static bool take_header_line(struct mime *mime, const struct line *line)
 {
 	size_t bare = bare_size(line->text, line->size), name_size;
+	size_t nuls = count_nuls(mime, line->text, bare);
 	bool is_taken = false, is_last, is_whole = line->text[line->size - 1] == '\n';
 	int level = find_delimiter(mime, line, &is_last);
 
 	if (level >= 0)
 		return take_delimiter(mime, line, level, is_last);
-	if (bare == 0 && is_whole)
-		return close_field(mime) && end_header(mime, line->at, line->at + line->size, true);
-	if (*line->text == ' ' || *line->text == '\t') {
-		if (!take_blank_line_start(mime, line, &is_taken))
+	if (bare == nuls && is_whole)
+		return take_empty_line(mime, line, nuls);
+	if (line->text[nuls] == ' ' || line->text[nuls] == '\t') {
+		if (!take_blank_line_start(mime, line, nuls, &is_taken))
 			return false;
-	} else if ((name_size = field_name_size(line->text, bare)) > 0) {
+	} else if ((name_size = field_name_size(line->text + nuls, bare - nuls)) > 0) {
 		is_taken = true;
-		if (!open_field(mime, line, 0, name_size))
+		if (!open_field(mime, line, nuls, name_size))
 			return false;
 	} else if (is_mbox_line(mime, line) && is_whole) {
 		mime->mbox_size = line->size;

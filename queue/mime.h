@@ -57,7 +57,8 @@ struct mime_field {
 	const char *name;
 	size_t name_size;
 	const char *value; /* value_size bytes; fewer where `is_cut` */
-	size_t indent; /* blanks before the name, and before `at` */
+	size_t indent; /* blanks, or NULs, before the name, and before `at` */
+	bool has_nul_indent;
 	bool is_cut; /* over FIELD_BYTES_MAX: the value is not there whole */
 	bool has_eightbit, has_nul;
 	bool has_long_line;
@@ -109,7 +110,7 @@ struct mime_calls {
 		size_t size);
 	bool (*text_end)(void *owner, const struct mime_part *part, const struct mime_text *text);
 	bool (*end)(void *owner, const struct mime_part *part);
-	bool (*nul_delimiter)(void *owner, uint64_t at, uint64_t size); /* see mime_drop_nuls */
+	bool (*nul_line)(void *owner, uint64_t at, uint64_t size); /* see mime_drop_nuls */
 };
 
 struct mime;
@@ -125,7 +126,8 @@ bool mime_end(struct mime *mime) __attribute__((warn_unused_result));
 /* In a call of `field` with a Content-Type: it will be `value`, and what that says counts. */
 void mime_retype(struct mime *mime, const void *value, size_t size);
 
-/* Before the first byte: NULs will be taken away, so a line counts as a delimiter that is one without them; `nul_delimiter` is told of it. */
+/* Before the first byte: NULs will be taken away, so a delimiter, an empty line or a field counts that is one without those that begin
+ * its line; `nul_line` is told of the former two. */
 void mime_drop_nuls(struct mime *mime);
 
 uint64_t mime_mbox_size(const struct mime *mime); /* of the "From " line at the top; 0: none */

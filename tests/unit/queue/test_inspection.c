@@ -181,6 +181,26 @@ static void address_with_eightbit_is_told_of_smtputf8_only(void **state)
 	inspection_result_fini(&found);
 }
 
+/* Some clients send each line with the NUL that ends it in their memory. */
+static void lines_with_nuls_are_what_they_are_without(void **state)
+{
+	static const char text[] =
+		WHOLE "Content-Type: multi\0part/mixed; boundary=b\r\n\0\r\n\0--b\0\r\n"
+		      "\0Content-Type: text/plain\r\n\0\r\n\0x\r\n\0--b--\0\r\n";
+	struct inspection_result found;
+	uint64_t stripped = 0;
+
+	(void)state;
+	inspect_as(ALL, false, text, sizeof(text) - 1, &found);
+	assert_false(quirk_set_has(&found.quirks, QUIRK_BROKEN_MIME));
+	for (size_t i = 0; i < found.plan.count; i++)
+		stripped += found.plan.edits[i].act == PLAN_STRIP;
+	/* two empty lines, two delimiters, the text */
+	assert_int_equal(stripped, 5);
+	assert_int_equal(found.plan.count, 7);
+	plan_fini(&found.plan);
+}
+
 /* The From of a message within, that nobody can use, is not ours to replace. */
 static void from_of_a_message_within_is_not_emptied(void **state)
 {
@@ -317,6 +337,7 @@ int main(void)
 		cmocka_unit_test(eightbit_of_a_strict_client_is_touched_only_for_seven_bits),
 		cmocka_unit_test(address_with_eightbit_is_told_of_smtputf8_only),
 		cmocka_unit_test(from_of_a_message_within_is_not_emptied),
+		cmocka_unit_test(lines_with_nuls_are_what_they_are_without),
 		cmocka_unit_test(automatic_answers_are_told),
 		cmocka_unit_test(body_with_too_many_parts_is_encoded_as_one),
 		cmocka_unit_test(mbox_line_that_stays_has_the_header_behind_it),
