@@ -335,8 +335,10 @@ static bool end_plan(struct inspection *inspection)
 	inspection->plan_room = PLAN_BYTES_MAX;
 	if (inspection->result.is_signed)
 		return leave_signed(inspection);
+	/* in front of indented fields, the first of them would go on the last one added */
 	return check_date(inspection) && take_mbox_line(inspection, mbox) &&
-	       add_missing(inspection, inspection->terms.base + mbox);
+	       add_missing(inspection, inspection->is_indented ? inspection->fields_end
+							       : inspection->terms.base + mbox);
 }
 
 bool inspection_end(struct inspection *inspection, const struct inspection_source *source,

@@ -286,6 +286,7 @@ static bool end_whole_header(struct inspection *inspection, const struct mime_pa
 {
 	if (strcmp(part->type, "multipart/signed") == 0)
 		inspection->result.is_signed = true;
+	inspection->fields_end = part->fields_end;
 	inspection->plan_room = PLAN_BYTES_MAX - INSPECTION_RESERVE_BYTES;
 	if (inspection->over_at == 0)
 		return true;

@@ -437,8 +437,12 @@ static bool needs_look(struct inspection *inspection, const struct mime_part *pa
 /* Blanks or NULs before its name. */
 static bool drop_indent(struct inspection *inspection, const struct mime_field *field)
 {
-	if (field->indent == 0 || !repairs(inspection, REPAIR_CONTENT))
+	if (field->indent == 0)
 		return true;
+	if (!repairs(inspection, REPAIR_CONTENT)) {
+		inspection->is_indented = true;
+		return true;
+	}
 	note_field(inspection, field->has_nul_indent ? QUIRK_NUL : QUIRK_MBOX_FROM, field);
 	return inspection_add(inspection, PLAN_REPLACE, PLAN_ALWAYS, field->at - field->indent,
 		field->indent, NULL, 0);

@@ -56,6 +56,8 @@ struct inspection {
 	struct bytes value, folded, seven; /* scratch */
 	bool value_changed; /* `value` is what the last field now says */
 	unsigned seen; /* enum single */
+	bool is_indented; /* the whole's fields, and stays so */
+	uint64_t fields_end; /* of the whole */
 	uint64_t date_at;
 	int64_t date_unix_s;
 

@@ -138,7 +138,9 @@ static uint64_t run(char *input, size_t size, size_t step, enum rules rules)
 			if (taken > to - from)
 				abort();
 			if (progress != COMMAND_MORE) {
-				check_command(&command, input + from, taken);
+				/* cut, they are the same ones: the sums say so */
+				if (step == SIZE_MAX)
+					check_command(&command, input + from, taken);
 				sum = mix(sum, &command.fault, sizeof(command.fault));
 				sum = mix(sum, command.verb, command.verb_size);
 				sum = mix(sum, command.argument, command.argument_size);

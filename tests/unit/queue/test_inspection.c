@@ -285,6 +285,17 @@ static void mbox_line_that_stays_has_the_header_behind_it(void **state)
 	inspection_result_fini(&found);
 }
 
+static void indented_header_that_stays_goes_on_no_added_field(void **state)
+{
+	struct inspection_result found;
+
+	(void)state;
+	inspect(REPAIR_MISSING, " From: a@b.c\r\n Subject: x\r\n\r\nx\r\n", &found);
+	assert_int_equal(found.plan.count, 1);
+	assert_int_equal(found.plan.edits[0].at, BASE + 27);
+	inspection_result_fini(&found);
+}
+
 /* What is read downstream counts: here that it is no text, and so has no charset. */
 static void type_counts_as_it_is_repaired(void **state)
 {
@@ -341,6 +352,7 @@ int main(void)
 		cmocka_unit_test(automatic_answers_are_told),
 		cmocka_unit_test(body_with_too_many_parts_is_encoded_as_one),
 		cmocka_unit_test(mbox_line_that_stays_has_the_header_behind_it),
+		cmocka_unit_test(indented_header_that_stays_goes_on_no_added_field),
 		cmocka_unit_test(type_counts_as_it_is_repaired),
 		cmocka_unit_test(delimiter_with_nuls_is_one),
 	};
