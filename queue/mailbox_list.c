@@ -65,7 +65,8 @@ static bool is_part_of_next(
 	if (judge->kind == FIELD_FROM)
 		return is_name || (item->kind == MAILBOX_ADDRESS && !item->has_brackets &&
 					  item->domain_at != NULL && item->wants_mark);
-	return is_raw_name(item);
+	/* whoever quotes has quoted the comma, if it was meant so */
+	return is_raw_name(item) && *item->core.at != '"';
 }
 
 /* "Smith, John <j@x>" outside From: nobody knows whether Smith is an address. */
