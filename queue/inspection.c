@@ -328,6 +328,17 @@ static bool take_mbox_line(struct inspection *inspection, uint64_t size)
 		NULL, 0);
 }
 
+/* Nothing but lines with a colon, and no field of mail: that is what its sender wants to be read. Only where it is plain. */
+static bool make_body(struct inspection *inspection, uint64_t at)
+{
+	if (!inspection->is_all_fields || inspection->has_mail_field ||
+		inspection->result.plan.count > 0 || inspection->has_eightbit ||
+		!repairs(inspection, REPAIR_CONTENT))
+		return true;
+	inspection_note(inspection, QUIRK_NO_HEADER, NULL, 0);
+	return inspection_insert(inspection, PLAN_ALWAYS, at, "\r\n");
+}
+
 static bool end_plan(struct inspection *inspection)
 {
 	uint64_t mbox = mime_mbox_size(inspection->mime);
@@ -336,7 +347,8 @@ static bool end_plan(struct inspection *inspection)
 	if (inspection->result.is_signed)
 		return leave_signed(inspection);
 	/* in front of indented fields, the first of them would go on the last one added */
-	return check_date(inspection) && take_mbox_line(inspection, mbox) &&
+	return make_body(inspection, inspection->terms.base) && check_date(inspection) &&
+	       take_mbox_line(inspection, mbox) &&
 	       add_missing(inspection, inspection->is_indented ? inspection->fields_end
 							       : inspection->terms.base + mbox);
 }

@@ -306,6 +306,8 @@ bool inspection_take_header(void *owner, const struct mime_part *part)
 		if (!end_whole_header(inspection, part))
 			return false;
 		inspection->header_edits = inspection->result.plan.count;
+		inspection->is_all_fields =
+			part->has_fields && !part->has_blank_line && !part->has_body;
 	}
 	if (inspection->result.is_signed || !content)
 		return true;

@@ -486,6 +486,15 @@ static void pass_field(struct inspection *inspection, const struct mime_field *f
 	inspection->header_stays_eightbit = true;
 }
 
+/* "Alarm: battery low" is by its form a field, and by what it means none. */
+static bool is_mail_field(const struct mime_field *field)
+{
+	return field_kind(field->name, field->name_size) != FIELD_UNSTRUCTURED ||
+	       has_name(field, "subject") || has_name(field, "comments") ||
+	       has_name(field, "keywords") || ascii_begins(field->name, field->name_size, "x-") ||
+	       ascii_begins(field->name, field->name_size, "content-");
+}
+
 static bool take_field(
 	struct inspection *inspection, const struct mime_part *part, const struct mime_field *field)
 {
@@ -500,6 +509,8 @@ static bool take_field(
 		return inspection->is_over || inspection->result.is_signed ||
 		       look_at_field(inspection, part, field);
 	}
+	if (!inspection->has_mail_field)
+		inspection->has_mail_field = is_mail_field(field);
 	if (inspection->is_over) {
 		pass_field(inspection, field);
 		return true;

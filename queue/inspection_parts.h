@@ -70,6 +70,8 @@ struct inspection {
 	bool parts_stay_eightbit;
 	size_t header_edits; /* how many are the whole's header's */
 	bool has_nul, has_eightbit; /* anywhere */
+	bool has_mail_field; /* a field of the whole that people's mail has */
+	bool is_all_fields; /* the text ended within its header */
 	struct mime_text rest; /* of all that is in the body, part headers included */
 };
 

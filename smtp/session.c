@@ -204,7 +204,8 @@ static size_t take_command(struct session *session, uint8_t *input, size_t size)
 	/* a text that is swallowed ends as any other does (manners.h) */
 	parser->lone_cr = session->policy->lenient &&
 			  (session->device->traits & DEVICE_LONE_CR) != 0 &&
-			  session->manners.swallow != SWALLOW_TEXT;
+			  session->manners.swallow != SWALLOW_TEXT &&
+			  !(session->manners.swallow == SWALLOW_ARMED && input[0] == '.');
 	progress = command_next(parser, input, size, &taken, &command);
 	session->wants_more = progress == COMMAND_MORE;
 	note_cr(session, input, taken);

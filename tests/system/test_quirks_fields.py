@@ -149,8 +149,8 @@ def test_q75_raw_names_of_recipients_and_files_are_encoded(way):
 
 # ---- Q-88 ----
 
-@pytest.mark.parametrize("text", [b"UPS on battery\r\nload: 20%\r\n", b"\r\nUPS on battery\r\n", b"UPS on battery: now\r\n", b"x\r\n"],
-                         ids=["text", "blank line", "words and colon", "one letter"])
+@pytest.mark.parametrize("text", [b"UPS on battery\r\nload: 20%\r\n", b"Alarm: battery low\r\n", b"Alarm: battery low\r\nLoad: 20%\r\n", b"\r\nUPS on battery\r\n", b"UPS on battery: now\r\n", b"x\r\n"],
+                         ids=["text", "one field", "fields that are none", "blank line", "words and colon", "one letter"])
 def test_q76_a_body_alone_gets_a_header(way, text):
     arrived, message = way.go(text, "Q-76")
     assert message["From"].addresses[0].addr_spec == "a@example.com" and message["Date"] and message["Message-ID"]
