@@ -315,9 +315,19 @@ def test_interrupted_and_short_writes_lose_nothing(make_relay, upstream, folder,
         def seen_and_hit():
             return struct.unpack_from("II", faults, 12)
         for burst in range(12):
-            acknowledged = len(load.acknowledged)
-            struct.pack_into("III", faults, 0, seen_and_hit()[0] + 1 + burst % 5, 1 + burst % 4, kind)
-            wait_until(lambda: seen_and_hit()[1] > burst and len(load.acknowledged) > acknowledged + 5, what="mail behind the fault")
+            acknowledged, struck_before, first = len(load.acknowledged), seen_and_hit()[1], 0
+
+            def struck():
+                """Armed a few calls ahead, and again where the relay was past them before they were armed."""
+                nonlocal first
+                seen, hit = seen_and_hit()
+                if hit == struck_before and seen >= first + 4:
+                    first = seen + 1 + burst % 5
+                    struct.pack_into("III", faults, 0, first, 1 + burst % 4, kind)
+                return hit > struck_before
+
+            wait_until(struck, what="the fault")
+            wait_until(lambda: len(load.acknowledged) > acknowledged + 5, what="mail behind the fault")
         assert seen_and_hit()[1] >= 12
     load.stop()
     assert not load.refused, load.refused[:3]
