@@ -1,12 +1,6 @@
 /*
- * The record of an envelope:
- *
- *	version (1 byte) · checksum (4 bytes, XXH3 of all that follows, seeded with the id) · fields
- *	field: number (1 byte) · length (LEB128) · bytes
- *
- * A number is big-endian without leading zero bytes, and left out when it is 0. A text that is NULL is left out. A
- * recipient or a line of history is a field that holds fields. The tables below say which field is which member; a
- * field number is never given to something else.
+ * The record of an envelope (record.h), seeded with the id. A text that is NULL is left out. A recipient or a line of
+ * history is a field that holds fields. The tables below say which field is which member.
  *
  * Version 2 has a plan. It must not be dropped by one that does not know it, or the text would go out unrepaired; a record
  * without one is of version 1.
@@ -15,15 +9,12 @@
 
 #include <errno.h>
 #include <string.h>
-#include <xxhash.h>
 
 #include "queue/envelope_arena.h"
+#include "queue/record.h"
 
 #define RECORD_VERSION      1
 #define RECORD_VERSION_PLAN 2
-#define RECORD_HEAD_BYTES   5
-#define NESTED_LENGTH_MAX   ((1u << 21) - 1)
-#define NESTED_LENGTH_SIZE  3
 
 enum field_kind {
 	FIELD_NONE, /* not a member of this struct */
@@ -116,48 +107,6 @@ static const struct layout attempt_layout = LAYOUT(attempt_fields);
 
 /* ---- encode ---- */
 
-static bool put_head(struct bytes *out, unsigned number, size_t size)
-{
-	uint8_t head[8] = {(uint8_t)number};
-	size_t used = 1;
-
-	if (size > UINT32_MAX)
-		return false;
-	while (size > 0x7f) {
-		head[used++] = (uint8_t)(size | 0x80);
-		size >>= 7;
-	}
-	head[used++] = (uint8_t)size;
-	return bytes_append(out, head, used);
-}
-
-static uint64_t read_member(const void *member, size_t width)
-{
-	switch (width) {
-	case 1:
-		return *(const uint8_t *)member;
-	case 2:
-		return *(const uint16_t *)member;
-	case 4:
-		return *(const uint32_t *)member;
-	default:
-		return *(const uint64_t *)member;
-	}
-}
-
-static bool put_number(struct bytes *out, unsigned number, uint64_t value)
-{
-	uint8_t digits[8];
-	size_t i, size = 0;
-
-	for (i = 0; i < 8; i++)
-		if (size > 0 || (value >> (56 - 8 * i)) != 0)
-			digits[size++] = (uint8_t)(value >> (56 - 8 * i));
-	if (size == 0)
-		return true;
-	return put_head(out, number, size) && bytes_append(out, digits, size);
-}
-
 static const void *read_pointer(const void *from, const struct field *field)
 {
 	return *(const void *const *)(const void *)((const char *)from + field->offset);
@@ -171,8 +120,8 @@ static bool put_member(
 
 	switch (field->kind) {
 	case FIELD_NUMBER:
-		return put_number(
-			out, number, read_member((const char *)from + field->offset, field->width));
+		return record_put_number(
+			out, number, (const char *)from + field->offset, field->width);
 	case FIELD_TEXT:
 		bytes = read_pointer(from, field);
 		size = bytes != NULL ? strlen(bytes) : 0;
@@ -184,7 +133,7 @@ static bool put_member(
 	default:
 		return true;
 	}
-	return bytes == NULL || (put_head(out, number, size) && bytes_append(out, bytes, size));
+	return bytes == NULL || record_put_bytes(out, number, bytes, size);
 }
 
 static bool put_members(struct bytes *out, const struct layout *layout, const void *from)
@@ -196,43 +145,20 @@ static bool put_members(struct bytes *out, const struct layout *layout, const vo
 	return done;
 }
 
-/* The length is not known before: it stands in three bytes, LEB128 with leading zeros. */
 static bool put_nested(
 	struct bytes *out, unsigned number, const struct layout *layout, const void *from)
 {
-	uint8_t head[1 + NESTED_LENGTH_SIZE] = {(uint8_t)number};
-	size_t start = out->size, size;
+	size_t start;
 
-	if (!bytes_append(out, head, sizeof(head)) || !put_members(out, layout, from))
-		return false;
-	size = out->size - start - sizeof(head);
-	if (size > NESTED_LENGTH_MAX)
-		return false;
-	out->data[start + 1] = (uint8_t)(size | 0x80);
-	out->data[start + 2] = (uint8_t)(size >> 7 | 0x80);
-	out->data[start + 3] = (uint8_t)(size >> 14);
-	return true;
-}
-
-static void seal(uint64_t id, uint8_t version, uint8_t *record, size_t size)
-{
-	uint64_t sum =
-		XXH3_64bits_withSeed(record + RECORD_HEAD_BYTES, size - RECORD_HEAD_BYTES, id);
-	size_t i;
-
-	record[0] = version;
-	for (i = 0; i < 4; i++)
-		record[1 + i] = (uint8_t)(sum >> (24 - 8 * i));
+	return record_begin_nested(out, number, &start) && put_members(out, layout, from) &&
+	       record_end_nested(out, start);
 }
 
 bool envelope_encode(const struct envelope *envelope, struct bytes *out)
 {
-	static const uint8_t no_head[RECORD_HEAD_BYTES];
 	size_t start = out->size, i;
-	bool done;
+	bool done = record_begin(out) && put_members(out, &envelope_layout, envelope);
 
-	done = bytes_append(out, no_head, sizeof(no_head)) &&
-	       put_members(out, &envelope_layout, envelope);
 	for (i = 0; i < envelope->recipient_count && done; i++)
 		done = put_nested(
 			out, FIELD_RECIPIENT, &recipient_layout, &envelope->recipients[i]);
@@ -242,67 +168,15 @@ bool envelope_encode(const struct envelope *envelope, struct bytes *out)
 		out->size = start;
 		return false;
 	}
-	seal(envelope->id, envelope->plan_size > 0 ? RECORD_VERSION_PLAN : RECORD_VERSION,
-		out->data + start, out->size - start);
+	record_seal(out->data + start, out->size - start,
+		envelope->plan_size > 0 ? RECORD_VERSION_PLAN : RECORD_VERSION, envelope->id);
 	return true;
 }
 
 /* ---- decode ---- */
 
-struct span {
-	const uint8_t *at, *end;
-};
-
-/* 1: a field; 0: none left; -1: cut off. */
-static int next_field(struct span *span, unsigned *number, struct span *value)
-{
-	uint64_t size = 0;
-	unsigned shift = 0;
-	uint8_t byte;
-
-	if (span->at == span->end)
-		return 0;
-	*number = *span->at++;
-	do {
-		if (span->at == span->end || shift > 28)
-			return -1;
-		byte = *span->at++;
-		size |= (uint64_t)(byte & 0x7f) << shift;
-		shift += 7;
-	} while (byte & 0x80);
-	if (size > (uint64_t)(span->end - span->at))
-		return -1;
-	*value = (struct span){span->at, span->at + size};
-	span->at += size;
-	return 1;
-}
-
-static int write_number(struct span value, void *member, size_t width)
-{
-	uint64_t number = 0;
-
-	if ((size_t)(value.end - value.at) > width)
-		return -1;
-	while (value.at < value.end)
-		number = number << 8 | *value.at++;
-	switch (width) {
-	case 1:
-		*(uint8_t *)member = (uint8_t)number;
-		break;
-	case 2:
-		*(uint16_t *)member = (uint16_t)number;
-		break;
-	case 4:
-		*(uint32_t *)member = (uint32_t)number;
-		break;
-	default:
-		*(uint64_t *)member = number;
-	}
-	return 0;
-}
-
 static int take_member(struct envelope *envelope, const struct layout *layout, unsigned number,
-	struct span value, void *to)
+	struct record_span value, void *to)
 {
 	const struct field *field;
 	const char *text;
@@ -311,27 +185,26 @@ static int take_member(struct envelope *envelope, const struct layout *layout, u
 		return 0; /* a later version's */
 	field = &layout->fields[number];
 	if (field->kind == FIELD_NUMBER)
-		return write_number(value, (char *)to + field->offset, field->width) == 0
+		return record_get_number(value, (char *)to + field->offset, field->width)
 			       ? 0
 			       : -EBADMSG;
-	text = envelope_text_sized(envelope, value.at, (size_t)(value.end - value.at));
+	text = envelope_text_sized(envelope, value.at, record_span_size(value));
 	if (text == NULL)
 		return -ENOMEM;
 	*(const char **)(void *)((char *)to + field->offset) = text;
 	if (field->kind == FIELD_BYTES)
-		*(size_t *)(void *)((char *)to + field->size_offset) =
-			(size_t)(value.end - value.at);
+		*(size_t *)(void *)((char *)to + field->size_offset) = record_span_size(value);
 	return 0;
 }
 
 static int take_nested(
-	struct envelope *envelope, const struct layout *layout, struct span span, void *to)
+	struct envelope *envelope, const struct layout *layout, struct record_span span, void *to)
 {
-	struct span value;
+	struct record_span value;
 	unsigned number;
 	int found, rc;
 
-	while ((found = next_field(&span, &number, &value)) > 0) {
+	while ((found = record_next(&span, &number, &value)) > 0) {
 		rc = take_member(envelope, layout, number, value, to);
 		if (rc < 0)
 			return rc;
@@ -339,14 +212,14 @@ static int take_nested(
 	return found < 0 ? -EBADMSG : 0;
 }
 
-static int take_fields(struct envelope *envelope, struct span span)
+static int take_fields(struct envelope *envelope, struct record_span span)
 {
 	size_t recipients = 0;
-	struct span value;
+	struct record_span value;
 	unsigned number;
 	int rc = 0;
 
-	while (rc == 0 && next_field(&span, &number, &value) > 0) {
+	while (rc == 0 && record_next(&span, &number, &value) > 0) {
 		if (number == FIELD_RECIPIENT) {
 			rc = take_nested(envelope, &recipient_layout, value,
 				&envelope->recipients[recipients++]);
@@ -379,30 +252,18 @@ static bool is_sound(const struct envelope *envelope)
 	return true;
 }
 
-static bool is_whole(uint64_t id, const uint8_t *record, size_t size)
-{
-	uint64_t sum;
-
-	if (size < RECORD_HEAD_BYTES || record[0] == 0 || record[0] > RECORD_VERSION_PLAN)
-		return false;
-	sum = XXH3_64bits_withSeed(record + RECORD_HEAD_BYTES, size - RECORD_HEAD_BYTES, id);
-	return record[1] == (uint8_t)(sum >> 24) && record[2] == (uint8_t)(sum >> 16) &&
-	       record[3] == (uint8_t)(sum >> 8) && record[4] == (uint8_t)sum;
-}
-
 int envelope_decode(uint64_t id, const void *record, size_t size, struct envelope **out)
 {
-	const uint8_t *bytes = record;
 	size_t recipients = 0, attempts = 0;
 	struct envelope *envelope;
-	struct span span, value;
+	struct record_span fields, span, value;
 	unsigned number;
 	int found, rc;
 
-	if (!is_whole(id, bytes, size))
+	if (!record_open(record, size, RECORD_VERSION_PLAN, id, &fields))
 		return -EBADMSG;
-	span = (struct span){bytes + RECORD_HEAD_BYTES, bytes + size};
-	while ((found = next_field(&span, &number, &value)) > 0) {
+	span = fields;
+	while ((found = record_next(&span, &number, &value)) > 0) {
 		recipients += number == FIELD_RECIPIENT;
 		attempts += number == FIELD_ATTEMPT;
 	}
@@ -416,7 +277,7 @@ int envelope_decode(uint64_t id, const void *record, size_t size, struct envelop
 	envelope->id = id;
 	if (attempts > 0)
 		envelope->history = envelope_history_new(envelope); /* there is room */
-	rc = take_fields(envelope, (struct span){bytes + RECORD_HEAD_BYTES, bytes + size});
+	rc = take_fields(envelope, fields);
 	if (rc == 0 && !is_sound(envelope))
 		rc = -EBADMSG;
 	if (rc < 0)

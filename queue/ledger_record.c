@@ -1,22 +1,15 @@
 /*
- * The record of a client:
- *
- *	version (1 byte) · checksum (4 bytes, XXH3 of all that follows, seeded with that of the address) · fields
- *	field: number (1 byte) · length (2 bytes) · bytes
- *
- * A number is big-endian without leading zero bytes, and left out when it is 0; an empty text is left out. A HELO name or a
- * quirk is a field that holds fields. The tables below say which field is which member; a field number is never given
- * to something else.
+ * The record of a client (record.h), seeded with its address. An empty text is left out. A HELO name or a quirk is a field that
+ * holds fields. The tables below say which field is which member.
  */
 #include <errno.h>
 #include <string.h>
 #include <xxhash.h>
 
 #include "queue/ledger.h"
+#include "queue/record.h"
 
-#define RECORD_VERSION    1
-#define RECORD_HEAD_BYTES 5
-#define FIELD_HEAD_BYTES  3
+#define RECORD_VERSION 1
 
 #define FIELD_HELO  40
 #define FIELD_QUIRK 41
@@ -87,36 +80,16 @@ static const struct layout client_layout = LAYOUT(client_fields);
 static const struct layout helo_layout = LAYOUT(helo_fields);
 static const struct layout quirk_layout = LAYOUT(quirk_fields);
 
-static uint32_t sum_of(const char *address, const uint8_t *record, size_t size)
+static uint64_t seed_of(const char *address)
 {
-	return (uint32_t)XXH3_64bits_withSeed(record + RECORD_HEAD_BYTES, size - RECORD_HEAD_BYTES,
-		XXH3_64bits(address, strlen(address)));
+	return XXH3_64bits(address, strlen(address));
 }
 
 /* ---- encode ---- */
 
-static bool put_field(struct bytes *out, unsigned number, const void *value, size_t size)
+static bool put_text(struct bytes *out, unsigned number, const char *text, size_t size)
 {
-	uint8_t head[FIELD_HEAD_BYTES] = {(uint8_t)number, (uint8_t)(size >> 8), (uint8_t)size};
-
-	return size == 0 ||
-	       (bytes_append(out, head, sizeof(head)) && bytes_append(out, value, size));
-}
-
-static uint64_t read_number(const void *member, size_t size)
-{
-	return size == sizeof(uint16_t) ? *(const uint16_t *)member : *(const uint64_t *)member;
-}
-
-static bool put_number(struct bytes *out, unsigned number, uint64_t value)
-{
-	uint8_t digits[8];
-	size_t size = 0;
-
-	for (unsigned shift = 64; shift > 0; shift -= 8)
-		if (size > 0 || value >> (shift - 8) != 0)
-			digits[size++] = (uint8_t)(value >> (shift - 8));
-	return put_field(out, number, digits, size);
+	return size == 0 || record_put_bytes(out, number, text, size);
 }
 
 static bool put_members(struct bytes *out, const struct layout *layout, const void *from)
@@ -128,35 +101,26 @@ static bool put_members(struct bytes *out, const struct layout *layout, const vo
 		const char *member = (const char *)from + field->offset;
 
 		if (field->is_text)
-			done = put_field(out, number, member, strnlen(member, field->size));
+			done = put_text(out, number, member, strnlen(member, field->size));
 		else if (field->size > 0)
-			done = put_number(out, number, read_number(member, field->size));
+			done = record_put_number(out, number, member, field->size);
 	}
 	return done;
 }
 
-/* The length is known behind it. */
 static bool put_nested(
 	struct bytes *out, unsigned number, const struct layout *layout, const void *from)
 {
-	uint8_t head[FIELD_HEAD_BYTES] = {(uint8_t)number};
-	size_t start = out->size, size;
+	size_t start;
 
-	if (!bytes_append(out, head, sizeof(head)) || !put_members(out, layout, from))
-		return false;
-	size = out->size - start - sizeof(head);
-	out->data[start + 1] = (uint8_t)(size >> 8);
-	out->data[start + 2] = (uint8_t)size;
-	return true;
+	return record_begin_nested(out, number, &start) && put_members(out, layout, from) &&
+	       record_end_nested(out, start);
 }
 
 bool ledger_encode(const struct ledger_client *client, struct bytes *out)
 {
-	static const uint8_t no_head[RECORD_HEAD_BYTES];
 	size_t start = out->size;
-	bool done = bytes_append(out, no_head, sizeof(no_head)) &&
-		    put_members(out, &client_layout, client);
-	uint32_t sum;
+	bool done = record_begin(out) && put_members(out, &client_layout, client);
 
 	for (size_t i = 0; i < client->helo_count && done; i++)
 		done = put_nested(out, FIELD_HELO, &helo_layout, &client->helos[i]);
@@ -166,66 +130,28 @@ bool ledger_encode(const struct ledger_client *client, struct bytes *out)
 		out->size = start;
 		return false;
 	}
-	sum = sum_of(client->address, out->data + start, out->size - start);
-	out->data[start] = RECORD_VERSION;
-	for (unsigned i = 0; i < 4; i++)
-		out->data[start + 1 + i] = (uint8_t)(sum >> (24 - 8 * i));
+	record_seal(out->data + start, out->size - start, RECORD_VERSION, seed_of(client->address));
 	return true;
 }
 
 /* ---- decode ---- */
 
-struct span {
-	const uint8_t *at, *end;
-};
-
-/* 1: a field; 0: none left; -1: cut off. */
-static int next_field(struct span *span, unsigned *number, struct span *value)
+static bool take_member(const struct field *field, struct record_span value, void *member)
 {
-	size_t size;
-
-	if (span->at == span->end)
-		return 0;
-	if (span->end - span->at < FIELD_HEAD_BYTES)
-		return -1;
-	*number = span->at[0];
-	size = (size_t)span->at[1] << 8 | span->at[2];
-	span->at += FIELD_HEAD_BYTES;
-	if (size > (size_t)(span->end - span->at))
-		return -1;
-	*value = (struct span){span->at, span->at + size};
-	span->at += size;
-	return 1;
-}
-
-static bool take_member(const struct field *field, struct span value, void *member)
-{
-	size_t size = (size_t)(value.end - value.at);
-	uint64_t number = 0;
-
-	if (field->is_text) {
-		ledger_put_text(member, field->size, value.at, size);
-		return true;
-	}
-	if (size > field->size)
-		return false;
-	while (value.at < value.end)
-		number = number << 8 | *value.at++;
-	if (field->size == sizeof(uint16_t))
-		*(uint16_t *)member = (uint16_t)number;
-	else
-		*(uint64_t *)member = number;
+	if (!field->is_text)
+		return record_get_number(value, member, field->size);
+	ledger_put_text(member, field->size, value.at, record_span_size(value));
 	return true;
 }
 
 /* What it does not know it passes over: a later version's, or nested. */
-static bool take_members(const struct layout *layout, struct span span, void *to)
+static bool take_members(const struct layout *layout, struct record_span span, void *to)
 {
-	struct span value;
+	struct record_span value;
 	unsigned number;
 	int found;
 
-	while ((found = next_field(&span, &number, &value)) > 0)
+	while ((found = record_next(&span, &number, &value)) > 0)
 		if (number < layout->count && layout->fields[number].size > 0 &&
 			!take_member(&layout->fields[number], value,
 				(char *)to + layout->fields[number].offset))
@@ -233,7 +159,7 @@ static bool take_members(const struct layout *layout, struct span span, void *to
 	return found == 0;
 }
 
-static int take_quirk(struct ledger_client *client, struct span span)
+static int take_quirk(struct ledger_client *client, struct record_span span)
 {
 	struct ledger_client change = {.quirk_count = 1};
 	struct ledger_quirk quirk = {0};
@@ -246,13 +172,13 @@ static int take_quirk(struct ledger_client *client, struct span span)
 	return ledger_merge(client, &change) ? 0 : -ENOMEM;
 }
 
-static int take_nested(struct ledger_client *client, struct span span)
+static int take_nested(struct ledger_client *client, struct record_span span)
 {
-	struct span value;
+	struct record_span value;
 	unsigned number;
 	int rc = 0;
 
-	while (rc == 0 && next_field(&span, &number, &value) > 0) {
+	while (rc == 0 && record_next(&span, &number, &value) > 0) {
 		if (number == FIELD_QUIRK)
 			rc = take_quirk(client, value);
 		else if (number == FIELD_HELO && client->helo_count < LEDGER_HELOS_MAX &&
@@ -262,30 +188,17 @@ static int take_nested(struct ledger_client *client, struct span span)
 	return rc;
 }
 
-static bool is_whole(const char *address, const uint8_t *record, size_t size)
-{
-	uint32_t sum = 0;
-
-	if (size < RECORD_HEAD_BYTES || record[0] == 0 || record[0] > RECORD_VERSION)
-		return false;
-	for (unsigned i = 0; i < 4; i++)
-		sum = sum << 8 | record[1 + i];
-	return sum == sum_of(address, record, size);
-}
-
 int ledger_decode(const char *address, const void *record, size_t size, struct ledger_client **out)
 {
-	const uint8_t *bytes = record;
 	struct ledger_client *client;
-	struct span fields;
+	struct record_span fields;
 	int rc;
 
-	if (!is_whole(address, bytes, size))
+	if (!record_open(record, size, RECORD_VERSION, seed_of(address), &fields))
 		return -EBADMSG;
 	client = ledger_client_new(address);
 	if (client == NULL)
 		return -ENOMEM;
-	fields = (struct span){bytes + RECORD_HEAD_BYTES, bytes + size};
 	rc = take_nested(client, fields);
 	if (rc == 0 && !take_members(&client_layout, fields, client))
 		rc = -EBADMSG;
