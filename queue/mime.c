@@ -83,7 +83,7 @@ static bool begin_part(struct mime *mime, uint64_t at, const char *type)
 	memset(part, 0, sizeof(*part));
 	part->depth = mime->levels++;
 	part->header_at = at;
-	strcpy(part->type, type); /* TYPE_FIRST or TYPE_MESSAGE */
+	memcpy(part->type, type, strlen(type) + 1); /* TYPE_FIRST or TYPE_MESSAGE */
 	mime->in_header = true;
 	mime->indent = 0;
 	mime->count++;
