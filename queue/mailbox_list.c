@@ -207,33 +207,36 @@ static void put_quoted(struct fold *fold, const char *at, size_t size)
 	fold_word(fold, "\"", 1);
 }
 
-/* Words of atoms are encoded one by one; a name with quotes or what should be in them, as a whole. */
-static void put_name(struct fold *fold, const struct field_terms *terms, struct span name)
+/* As one: in quotes, or encoded. */
+static void put_whole_name(struct fold *fold, const struct field_terms *terms, struct span name)
 {
-	bool is_raw = needs(terms, name), is_right = mailbox_name_is_right(name);
 	struct bytes text = {0};
 	const char *at;
-	size_t size;
 
-	if (is_right && !is_raw) {
-		put_span(fold, name);
-		return;
-	}
-	size = span_size(name);
-	if (is_right && memchr(name.at, '"', size) == NULL && memchr(name.at, '(', size) == NULL &&
-		memchr(name.at, '.', size) == NULL) {
-		encoded_word_text(fold, terms, true, name.at, size);
-		return;
-	}
 	if (!unquote(name, &text))
 		fold->has_failed = true;
 	at = (const char *)text.data;
-	if (is_raw || text.size > QUOTED_MAX)
+	if (needs(terms, name) || text.size > QUOTED_MAX)
 		encoded_word_write(
 			fold, encoded_word_charset(terms, at, text.size), true, at, text.size);
 	else
 		put_quoted(fold, at, text.size);
 	bytes_fini(&text);
+}
+
+/* Words of atoms are encoded one by one; a name with quotes or what should be in them, as a whole. */
+static void put_name(struct fold *fold, const struct field_terms *terms, struct span name)
+{
+	bool is_raw = needs(terms, name), is_right = mailbox_name_is_right(name);
+	size_t size = span_size(name);
+
+	if (is_right && !is_raw)
+		put_span(fold, name);
+	else if (is_right && memchr(name.at, '"', size) == NULL &&
+		 memchr(name.at, '(', size) == NULL && memchr(name.at, '.', size) == NULL)
+		encoded_word_text(fold, terms, true, name.at, size);
+	else
+		put_whole_name(fold, terms, name);
 }
 
 static void put_comments(struct fold *fold, const struct field_terms *terms, struct span span)
@@ -259,6 +262,16 @@ static void put_address(struct fold *fold, const struct judge *judge,
 	put_comments(fold, judge->terms, behind);
 	if (has_brackets)
 		fold_word(fold, ">", 1);
+}
+
+/* In a group it stays a name. With 8-bit in it and without quotes it would be read as part of the next one's. */
+static void put_name_in_group(
+	struct fold *fold, const struct field_terms *terms, const struct mailbox_item *item)
+{
+	if (is_raw_name(item) && *item->core.at != '"' && !needs(terms, item->core))
+		put_whole_name(fold, terms, item->core);
+	else
+		put_name(fold, terms, item->core);
 }
 
 /* `name_at`: where the name begins, which may be in items before. */
@@ -293,9 +306,12 @@ static void put_item(struct fold *fold, const struct judge *judge, const struct 
 		break;
 	case MAILBOX_NAME:
 	case MAILBOX_WRONG:
+		if (item->in_group) {
+			put_name_in_group(fold, judge->terms, item);
+			break;
+		}
 		put_name(fold, judge->terms, item->core);
-		if (!item->in_group)
-			fold_word(fold, ":;", 2);
+		fold_word(fold, ":;", 2);
 		break;
 	}
 }

@@ -132,6 +132,16 @@ static void a_from_without_an_address_cannot_be_used(void **state)
 	}
 }
 
+static void a_mere_name_in_a_group_stays_one(void **state)
+{
+	(void)state;
+	terms.smtputf8 = true;
+	check(FIELD_ADDRESSES, " e:\xc3\xbc,\xff,n x@z;",
+		" e: \"\xc3\xbc\", =?iso-8859-1?B?/yxu?= <x@z>;", "Q-75");
+	check(FIELD_ADDRESSES, " e: \"\xc3\xbc\", =?iso-8859-1?B?/yxu?= <x@z>;", NULL, "");
+	terms.smtputf8 = false;
+}
+
 /* No encoding carries it. */
 static void an_address_with_8bit_becomes_text(void **state)
 {
@@ -172,6 +182,7 @@ int main(void)
 		cmocka_unit_test(a_name_with_a_comma_is_not_made_two_addresses),
 		cmocka_unit_test(a_from_that_can_be_understood_is_put_right),
 		cmocka_unit_test(a_from_without_an_address_cannot_be_used),
+		cmocka_unit_test(a_mere_name_in_a_group_stays_one),
 		cmocka_unit_test(an_address_with_8bit_becomes_text),
 		cmocka_unit_test(an_address_with_8bit_that_may_stay_is_told),
 	};
