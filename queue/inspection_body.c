@@ -97,6 +97,18 @@ static bool add_line(
 	return inspection_insert(inspection, when, part->body_at, "\r\n");
 }
 
+static bool wants_line(const struct inspection *inspection, const struct mime_part *part)
+{
+	return repairs(inspection, REPAIR_CONTENT) ||
+	       (part->depth == 0 && inspection->begins_blank);
+}
+
+static enum plan_when line_when(
+	const struct inspection *inspection, const struct mime_part *part, enum plan_when when)
+{
+	return wants_line(inspection, part) ? PLAN_ALWAYS : when;
+}
+
 /* ---- texts ---- */
 
 static bool act_on(struct inspection *inspection, const struct mime_text *text, enum plan_act act,
@@ -164,7 +176,7 @@ static bool rewrite(struct inspection *inspection, const struct mime_part *part,
 				       "application/octet-stream; name=\"message.eml\""))
 		return false;
 	return label_encoding(inspection, part, when, writing.label) &&
-	       add_line(inspection, part, content_when(inspection, when)) &&
+	       add_line(inspection, part, line_when(inspection, part, when)) &&
 	       act_on(inspection, text, writing.act, when);
 }
 
@@ -224,7 +236,7 @@ static bool take_body(
 		return take_plain(inspection, part, text);
 	if (text->eightbit_bytes > 0 && repairs(inspection, REPAIR_CONTENT))
 		inspection_note(inspection, QUIRK_BROKEN_MIME, part->type, strlen(part->type));
-	return add_line(inspection, part, content_when(inspection, PLAN_ALWAYS)) &&
+	return add_line(inspection, part, PLAN_ALWAYS) &&
 	       (part->encoding == MIME_BASE64
 			       ? mend_text(inspection, text, PLAN_CUT_BASE64, PLAN_BASE64)
 			       : mend_quoted(inspection, text));
@@ -287,6 +299,8 @@ static bool end_whole_header(struct inspection *inspection, const struct mime_pa
 	if (strcmp(part->type, "multipart/signed") == 0)
 		inspection->result.is_signed = true;
 	inspection->fields_end = part->fields_end;
+	inspection->begins_blank = repairs(inspection, REPAIR_MISSING) && part->body_line != NULL &&
+				   (*part->body_line == ' ' || *part->body_line == '\t');
 	inspection->plan_room = PLAN_BYTES_MAX - INSPECTION_RESERVE_BYTES;
 	if (inspection->over_at == 0)
 		return true;
@@ -383,7 +397,7 @@ static bool take_as_one(struct inspection *inspection, const struct mime_part *w
 		return false;
 	if (!mend_encoding(inspection, &part))
 		return false;
-	return !repairs(inspection, REPAIR_CONTENT) || add_line(inspection, &part, PLAN_ALWAYS);
+	return !wants_line(inspection, &part) || add_line(inspection, &part, PLAN_ALWAYS);
 }
 
 bool inspection_end_part(void *owner, const struct mime_part *part)
@@ -404,5 +418,5 @@ bool inspection_end_part(void *owner, const struct mime_part *part)
 		return false;
 	if (part->depth > 0)
 		note[-1].has_eightbit |= note->has_eightbit;
-	return !repairs(inspection, REPAIR_CONTENT) || add_line(inspection, part, PLAN_ALWAYS);
+	return !wants_line(inspection, part) || add_line(inspection, part, PLAN_ALWAYS);
 }

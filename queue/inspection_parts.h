@@ -57,6 +57,7 @@ struct inspection {
 	bool value_changed; /* `value` is what the last field now says */
 	unsigned seen; /* enum single */
 	bool is_indented; /* the whole's fields, and stays so */
+	bool begins_blank; /* the body, without a header: what is added in front would go on in it */
 	uint64_t fields_end; /* of the whole */
 	uint64_t date_at;
 	int64_t date_unix_s;

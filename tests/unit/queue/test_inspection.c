@@ -296,6 +296,19 @@ static void indented_header_that_stays_goes_on_no_added_field(void **state)
 	inspection_result_fini(&found);
 }
 
+static void body_that_begins_with_blanks_goes_on_no_added_field(void **state)
+{
+	struct inspection_result found;
+
+	(void)state;
+	inspect(REPAIR_MISSING, " \r\nSubject: x\r\n", &found);
+	assert_int_equal(found.plan.count, 2);
+	assert_int_equal(found.plan.edits[0].at, BASE);
+	assert_int_equal(found.plan.edits[1].at, BASE);
+	assert_int_equal(found.plan.edits[1].text_size, 2);
+	inspection_result_fini(&found);
+}
+
 /* What is read downstream counts: here that it is no text, and so has no charset. */
 static void type_counts_as_it_is_repaired(void **state)
 {
@@ -353,6 +366,7 @@ int main(void)
 		cmocka_unit_test(body_with_too_many_parts_is_encoded_as_one),
 		cmocka_unit_test(mbox_line_that_stays_has_the_header_behind_it),
 		cmocka_unit_test(indented_header_that_stays_goes_on_no_added_field),
+		cmocka_unit_test(body_that_begins_with_blanks_goes_on_no_added_field),
 		cmocka_unit_test(type_counts_as_it_is_repaired),
 		cmocka_unit_test(delimiter_with_nuls_is_one),
 	};
