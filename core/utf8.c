@@ -46,7 +46,7 @@ size_t utf8_next(const void *text, size_t size, uint32_t *code)
 
 bool utf8_is_valid(const void *text, size_t size)
 {
-	const uint8_t *at = text, *end = at + size;
+	const uint8_t *at = text, *end = size > 0 ? at + size : at; /* nothing may be NULL */
 	uint32_t code;
 	size_t taken;
 

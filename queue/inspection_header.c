@@ -185,10 +185,11 @@ static bool is_closed(const char *value, size_t size)
 {
 	bool in_quotes = false;
 	unsigned comments = 0;
+	size_t i;
 
-	for (size_t i = 0; i < size; i++) {
-		if (value[i] == '\\' && (in_quotes || comments > 0))
-			i++;
+	for (i = 0; i < size; i++) {
+		if (value[i] == '\\')
+			i++; /* the last byte of all would take what is added */
 		else if (value[i] == '"' && comments == 0)
 			in_quotes = !in_quotes;
 		else if (value[i] == '(' && !in_quotes)
@@ -196,7 +197,7 @@ static bool is_closed(const char *value, size_t size)
 		else if (value[i] == ')' && !in_quotes && comments > 0)
 			comments--;
 	}
-	return !in_quotes && comments == 0;
+	return i == size && !in_quotes && comments == 0;
 }
 
 static void note_type(struct inspection *inspection, struct note *note,

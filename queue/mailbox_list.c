@@ -73,7 +73,8 @@ static bool is_part_of_next(
 static bool may_be_name(const struct mailbox_item *item, const struct mailbox_item *next)
 {
 	return !item->has_brackets && *item->core.at >= 'A' && *item->core.at <= 'Z' &&
-	       item->separator == ',' && next->kind == MAILBOX_ADDRESS && !is_nameless(next);
+	       item->separator == ',' && next->kind == MAILBOX_ADDRESS && !is_nameless(next) &&
+	       next->name.at < next->address.at;
 }
 
 static bool wants_domain(

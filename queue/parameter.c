@@ -178,7 +178,7 @@ int field_parameter(const void *value, size_t size, const char *name, char *out,
 	struct sections sections;
 	int section = 0;
 
-	find_sections(value, (const char *)value + size, name, &sections);
+	find_sections(value, size > 0 ? (const char *)value + size : value, name, &sections);
 	if (!gather_section(&gather, &sections, -1)) {
 		while (section < SECTIONS_MAX && gather_section(&gather, &sections, section))
 			section++;
@@ -213,7 +213,7 @@ static const char *copy_token(const char *at, const char *end, char *out, size_t
 
 bool field_content_type(const void *value, size_t size, char *out, size_t out_size)
 {
-	const char *end = (const char *)value + size, *at;
+	const char *end = size > 0 ? (const char *)value + size : value, *at;
 	size_t type;
 
 	if (out_size < 4)
