@@ -425,6 +425,8 @@ static void measure(unsigned probes, unsigned pause_ms, pid_t bulk)
 		shared->acknowledged - before,
 		(double)(shared->acknowledged - before) * 1e6 / (double)(now_us() - began_us),
 		(unsigned long)shared->refused, samples.segments);
+	for (int i = 0; i < STAGE_TOTAL; i++)
+		free(samples.us[i]);
 }
 
 int main(int argc, char **argv)

@@ -94,8 +94,8 @@ static void answer(const struct bytes *text, unsigned repairs, bool smtputf8)
 	fwrite(out[0].data, 1, out[0].size, stdout);
 	fwrite(out[1].data, 1, out[1].size, stdout);
 	fflush(stdout);
-	plan_fini(&whole.plan);
-	plan_fini(&parted.plan);
+	inspection_result_fini(&whole);
+	inspection_result_fini(&parted);
 	for (size_t i = 0; i < 4; i++)
 		bytes_fini(&out[i]);
 	bytes_fini(&stored);

@@ -122,6 +122,7 @@ def test_fragile_clients_over_the_total_wait_in_the_backlog(make_relay, upstream
 
 def test_a_reload_changes_the_limits_on_connections(make_relay, upstream):
     relay = make_relay(upstream.port, listen="max_connections_per_address = 2")
+    wait_until(lambda: relay.metric("sluice_smtpd_connections") == 0, what="the end of what asked whether it is ready")
     with relay.client(), relay.client(), relay.client(banner=False) as third:
         assert third.reply()[0] == 421
         relay.write_config(listen="max_connections_per_address = 3")

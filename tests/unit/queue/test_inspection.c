@@ -198,7 +198,7 @@ static void lines_with_nuls_are_what_they_are_without(void **state)
 	/* two empty lines, two delimiters, the text */
 	assert_int_equal(stripped, 5);
 	assert_int_equal(found.plan.count, 7);
-	plan_fini(&found.plan);
+	inspection_result_fini(&found);
 }
 
 /* The From of a message within, that nobody can use, is not ours to replace. */
