@@ -1,5 +1,5 @@
 /*
- * mime_measure.h: what is in a text that streams by: 8-bit bytes, NULs, long lines, whether it is UTF-8. Part of mime.c.
+ * mime_measure.h: what is in a text that streams by: 8-bit bytes, NULs, long lines, whether it is UTF-8. Part of the MIME reader (mime_parts.h).
  *
  * Threads: the owner's. Zero-initialised is empty and valid.
  */
