@@ -109,13 +109,6 @@ bool mime_field_end(struct mime *mime)
 	return mime->calls->field(mime->owner, part, &field);
 }
 
-size_t mime_bare_size(const char *text, size_t size)
-{
-	if (size > 0 && text[size - 1] == '\n')
-		size--;
-	return size > 0 && text[size - 1] == '\r' ? size - 1 : size;
-}
-
 /* Bytes of the open field: counted, looked at, and kept up to the limit. */
 bool mime_field_grow(struct mime *mime, const char *text, size_t size, bool is_in_run)
 {

@@ -69,6 +69,14 @@ static inline struct mime_part *mime_innermost(struct mime *mime)
 	return &mime->parts[mime->levels - 1];
 }
 
+/* Without the line end. */
+static inline size_t mime_bare_size(const char *text, size_t size)
+{
+	if (size > 0 && text[size - 1] == '\n')
+		size--;
+	return size > 0 && text[size - 1] == '\r' ? size - 1 : size;
+}
+
 /* ---- mime_structure.c ---- */
 
 bool mime_begin_part(struct mime *mime, uint64_t at, const char *type);
@@ -92,7 +100,5 @@ bool mime_field_grow(struct mime *mime, const char *text, size_t size, bool is_i
 bool mime_field_keep(struct mime *mime);
 /* Tells of the open field, if there is one. */
 bool mime_field_end(struct mime *mime);
-/* Without the line end. */
-size_t mime_bare_size(const char *text, size_t size);
 
 #endif
