@@ -63,6 +63,7 @@ struct job {
 	enum reply_stage stage; /* what decided for the message */
 	enum reply_class class;
 	char reply[JOB_REPLY_SIZE]; /* cleaned: printable ASCII, one line */
+	bool reply_is_ours; /* the host said nothing: operators are not shown it as the host's */
 	char status[16]; /* enhanced status code, or "" */
 	struct job_recipient *recipients; /* what became of each that was tried */
 	size_t recipient_count;

@@ -319,7 +319,7 @@ void hosts_returned(struct scheduler *scheduler, struct delivery_claim *claim)
 
 	if (back.news != HOST_NEWS_UNTRIED) {
 		claim->upstream->contact_boot_ms = scheduler->now_boot_ms;
-		if (job->reply[0] != '\0')
+		if (job->reply[0] != '\0' && !job->reply_is_ours)
 			snprintf(place->last_reply, sizeof(place->last_reply), "%s", job->reply);
 	}
 	if (back.news == HOST_NEWS_SUCCESS || back.news == HOST_NEWS_ANSWERED)

@@ -83,7 +83,7 @@ static void give_back_untried(struct delivery *delivery, struct job *job, const 
 {
 	struct task task = {.job = job};
 
-	task_fail(&task, STAGE_REUSE, REPLY_BUSY, why, "");
+	task_put_off(&task, why);
 	delivery->options.done(delivery->options.scheduler, job);
 }
 

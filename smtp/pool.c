@@ -67,7 +67,7 @@ static void give_back_waiting(struct pool *pool, const char *why)
 	struct task *task;
 
 	while ((task = take_waiting(pool)) != NULL) {
-		task_fail(task, STAGE_REUSE, REPLY_BUSY, why, "");
+		task_put_off(task, why);
 		give_back(pool, task);
 	}
 }

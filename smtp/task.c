@@ -33,6 +33,13 @@ void task_fail(struct task *task, enum reply_stage stage, enum reply_class class
 	job->class = class;
 	snprintf(job->reply, sizeof(job->reply), "%s", reply);
 	snprintf(job->status, sizeof(job->status), "%s", status);
+	job->reply_is_ours = false;
+}
+
+void task_put_off(struct task *task, const char *why)
+{
+	task_fail(task, STAGE_REUSE, REPLY_BUSY, why, "");
+	task->job->reply_is_ours = true;
 }
 
 /* ---- who is meant ---- */
@@ -78,6 +85,7 @@ static void fail_all(struct task *task, const char *reply, const char *status)
 		job->recipients[i].effect = RECIPIENT_FAIL;
 	task->from = job->recipient_count;
 	task_fail(task, STAGE_MAIL, REPLY_PERMANENT, reply, status);
+	job->reply_is_ours = true;
 }
 
 static int gather(struct task *task)
@@ -108,7 +116,7 @@ bool task_begin(struct task *task, struct store_view *view)
 		return false;
 	}
 	/* Nobody due any more costs nothing: what is left is as it was. */
-	task_fail(task, STAGE_REUSE, REPLY_DROPPED, "nobody is due", "");
+	task_put_off(task, "nobody is due");
 	if (job->expired) {
 		fail_all(task, "delivery time expired", "4.4.7");
 		return false;
@@ -273,7 +281,7 @@ static enum task_step leave_unread(struct task *task, int why)
 	if (why == -EBADMSG || task->from == 0)
 		task->job->read_error = why;
 	else
-		task_fail(task, STAGE_REUSE, REPLY_BUSY, "the text could not be read", "");
+		task_put_off(task, "the text could not be read");
 	return TASK_OVER;
 }
 

@@ -48,9 +48,11 @@ enum task_step {
 };
 enum task_step task_take(struct task *task);
 
-/* The job goes back untried, or because of its connection. */
+/* The job goes back because of its connection. */
 void task_fail(struct task *task, enum reply_stage stage, enum reply_class class, const char *reply,
 	const char *status);
+/* The job goes back, and the host had no part in it. */
+void task_put_off(struct task *task, const char *why);
 
 void task_finish(
 	struct task *task, struct id_source *ids, struct store_view *view, uint8_t *scratch);

@@ -133,6 +133,25 @@ def test_the_command_shows_and_acts(waiting, upstream):
     waiting.wait_empty()
 
 
+def test_the_reply_shown_is_the_hosts_own(make_relay, upstream):
+    """Five are handed out at once: the first is told 421, the others are put off untried and say nothing of the host."""
+    host = f"127.0.0.1:{upstream.port}"
+    relay = make_relay(upstream.port, busy_first="1m", busy_max="1m")
+    upstream.busy("banner")
+    relay.api(f"/v1/hosts/{host}/pause", "POST")
+    with relay.client() as client:
+        client.hello()
+        for _ in range(5):
+            client.message(TEXT)
+    wait_until(lambda: relay.api("/v1/queue")["states"]["waiting"] == 5, what="five that wait for the host")
+    relay.api(f"/v1/hosts/{host}/resume", "POST")
+
+    def resting():
+        (shown,) = relay.api("/v1/hosts")["hosts"]
+        return shown if shown["state"] == "resting" and shown["in_flight"] == 0 else None
+    assert wait_until(resting, what="a resting host")["last_reply"].startswith("421")
+
+
 def test_the_commands_exit_codes(waiting, folder):
     waiting.command("nonsense", code=64)
     waiting.command("queue", "lisst", code=64)

@@ -314,6 +314,21 @@ static void a_resting_host_gets_nothing_until_one_probe(void **state)
 	assert_int_equal(rig_left(&rig), 0);
 }
 
+static void what_was_put_off_does_not_hide_the_hosts_reply(void **state)
+{
+	(void)state;
+	rig_add_many(&rig, "192.0.2.1", LANE_NORMAL, 4);
+	rig_turn(&rig);
+	assert_in_range(rig.job_count, 2, 4);
+	rig_reply(&rig, STAGE_BANNER, REPLY_BUSY, "421 4.7.0 try again later");
+	while (rig.job_count > 0) {
+		rig.jobs[0]->reply_is_ours = true;
+		rig_reply(&rig, STAGE_REUSE, REPLY_BUSY, "the host rests");
+	}
+	rig_turn(&rig);
+	assert_string_equal(rig_host(&rig, 0).last_reply, "421 4.7.0 try again later");
+}
+
 static void a_probe_is_another_message_than_the_one_that_failed_the_last(void **state)
 {
 	uint64_t last = 0;
@@ -662,6 +677,7 @@ int main(void)
 		WITH_ONE(twenty_thousand_are_each_delivered_once),
 		WITH_ONE(what_is_handed_out_keeps_to_the_slow_start_and_the_credits),
 		WITH_ONE(a_resting_host_gets_nothing_until_one_probe),
+		WITH_ONE(what_was_put_off_does_not_hide_the_hosts_reply),
 		WITH_ONE(a_probe_is_another_message_than_the_one_that_failed_the_last),
 		WITH_ONE(a_single_message_probes_again_itself),
 		cmocka_unit_test(a_window_of_421_charges_nobody_and_ends_at_once),

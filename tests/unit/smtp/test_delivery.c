@@ -303,8 +303,11 @@ static void busy_host_gets_no_more_attempts(void **state)
 	stage_await(&test, 10);
 	assert_int_equal(test.back[0]->stage, STAGE_MAIL);
 	assert_int_equal(test.back[0]->class, REPLY_BUSY);
-	for (size_t i = 1; i < 10; i++)
+	assert_false(test.back[0]->reply_is_ours);
+	for (size_t i = 1; i < 10; i++) {
 		assert_int_equal(test.back[i]->stage, STAGE_REUSE);
+		assert_true(test.back[i]->reply_is_ours);
+	}
 	assert_int_equal(hostile_visits(&test.hostile), 1);
 	stage_close(&test);
 }
@@ -322,8 +325,11 @@ static void unreachable_host_is_tried_once_for_all(void **state)
 		stage_push(&test, stage_job(&test, stage_put(&test, &message)));
 	stage_await(&test, 10);
 	assert_int_equal(test.back[0]->stage, STAGE_BANNER);
-	for (size_t i = 1; i < 10; i++)
+	assert_false(test.back[0]->reply_is_ours);
+	for (size_t i = 1; i < 10; i++) {
 		assert_int_equal(test.back[i]->stage, STAGE_REUSE);
+		assert_true(test.back[i]->reply_is_ours);
+	}
 	assert_int_equal(hostile_visits(&test.hostile), 1);
 	stage_close(&test);
 }
