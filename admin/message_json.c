@@ -218,7 +218,11 @@ void message_write(struct json *json, const char *name, const struct message_vie
 	json_write_text(json, "client", envelope->client);
 	json_write_text(json, "account", envelope->account);
 	json_write_text(json, "listener", envelope->listener);
+	json_write_text(json, "grant", envelope->grant);
 	json_write_text(json, "lane", lane_name(envelope->lane));
+	json_write_text(json, "hold",
+		state != NULL && strcmp(state, "held") == 0 ? hold_kind_name(envelope->hold_kind)
+							    : NULL);
 	json_write_text(json, "from", envelope->reverse_path);
 	write_quirks(json, envelope->quirks);
 	json_open_list(json, "recipients");

@@ -199,3 +199,27 @@ const char *lane_name(enum lane lane)
 
 	return (unsigned)lane < LANE_COUNT ? names[lane] : "none";
 }
+
+static const char *const hold_kind_names[HOLD_KIND_COUNT] = {
+	[HOLD_ORDINARY] = "ordinary",
+	[HOLD_PACED] = "paced",
+	[HOLD_LAPSED] = "lapsed",
+	[HOLD_VOLUME] = "volume",
+	[HOLD_SUSPENDED] = "suspended",
+};
+
+const char *hold_kind_name(enum hold_kind kind)
+{
+	return (unsigned)kind < HOLD_KIND_COUNT ? hold_kind_names[kind] : "none";
+}
+
+bool hold_kind_from_name(const char *name, enum hold_kind *kind)
+{
+	for (unsigned at = 0; at < HOLD_KIND_COUNT; at++) {
+		if (strcmp(hold_kind_names[at], name) == 0) {
+			*kind = (enum hold_kind)at;
+			return true;
+		}
+	}
+	return false;
+}

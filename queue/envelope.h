@@ -55,6 +55,26 @@ enum recipient_verdict {
 enum lane { LANE_ALERT = 0, LANE_NORMAL = 1, LANE_BULK = 2 };
 #define LANE_COUNT 3
 
+/*
+ * Why a message is held, beside the reason in words; it says what the end of the hold means:
+ *
+ *	ORDINARY   goes on; a quarantined one is deleted
+ *	PACED      goes on: its sender's rate permits it from then on (pace.h)
+ *	LAPSED     its grant was not renewed within the grace: it goes back to the sender with 5.7.1
+ *	VOLUME     goes on: nobody said that so much must not go
+ *	SUSPENDED  is deleted as a quarantined one: nobody gave it free
+ *
+ * It is the message's, and stays until none of its recipients is held. What holds some recipients of it anew makes it ORDINARY.
+ */
+enum hold_kind {
+	HOLD_ORDINARY = 0,
+	HOLD_PACED = 1,
+	HOLD_LAPSED = 2,
+	HOLD_VOLUME = 3,
+	HOLD_SUSPENDED = 4,
+};
+#define HOLD_KIND_COUNT 5
+
 struct recipient {
 	const char *address;
 	enum recipient_state state;
@@ -112,6 +132,7 @@ struct envelope {
 	uint64_t stopped_ms; /* time for which the lifetime stood still (held, scanner away) */
 	uint64_t expiry_seen_unix_ms; /* when ENVELOPE_SEEN_EXPIRED was set */
 	enum lane lane;
+	enum hold_kind hold_kind;
 	uint32_t bucket; /* of the client, for fairness: a hash of account or address */
 	const char *reverse_path; /* "" is the null reverse-path */
 	const char *client; /* address, no port */
@@ -150,5 +171,7 @@ bool envelope_note(struct envelope *envelope, uint64_t unix_ms, const char *host
 
 const char *recipient_state_name(enum recipient_state state); /* "waiting" … */
 const char *lane_name(enum lane lane);
+const char *hold_kind_name(enum hold_kind kind); /* "ordinary", "paced" … */
+bool hold_kind_from_name(const char *name, enum hold_kind *kind);
 
 #endif

@@ -3,7 +3,8 @@
  * history is a field that holds fields. The tables below say which field is which member.
  *
  * Version 2 has a plan. It must not be dropped by one that does not know it, or the text would go out unrepaired; a record
- * without one is of version 1.
+ * without one is of version 1. The kind of a hold may be dropped: a version that does not know it knows no grants either, and
+ * the hold ends as any of its holds does.
  */
 #include "queue/envelope.h"
 
@@ -66,6 +67,7 @@ static const struct field envelope_fields[] = {
 	[17] = TEXT(envelope, grant),
 	[18] = TEXT(envelope, quirks),
 	[21] = BYTES(envelope, plan, plan_size),
+	[22] = NUMBER(envelope, hold_kind),
 };
 
 static const struct field recipient_fields[] = {
@@ -241,7 +243,8 @@ static bool is_sound(const struct envelope *envelope)
 	const struct recipient *recipient;
 	size_t i;
 
-	if (envelope->reverse_path == NULL || (unsigned)envelope->lane >= LANE_COUNT)
+	if (envelope->reverse_path == NULL || (unsigned)envelope->lane >= LANE_COUNT ||
+		(unsigned)envelope->hold_kind >= HOLD_KIND_COUNT)
 		return false;
 	for (i = 0; i < envelope->recipient_count; i++) {
 		recipient = &envelope->recipients[i];

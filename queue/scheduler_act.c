@@ -101,6 +101,7 @@ static int change_by_act(struct envelope *envelope, void *argument)
 	}
 	if (act->verb == ACT_RELEASE && result == 0)
 		envelope->stopped_ms += held_ms;
+	settle_forget_kind(envelope);
 	snprintf(line, sizeof(line), "%s by %s", acts[act->verb].event, act->who);
 	if (result == 0 && !envelope_note(envelope, act->now_unix_ms, NULL, line))
 		return -ENOMEM;

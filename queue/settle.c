@@ -91,7 +91,37 @@ int settle_hold(struct envelope *envelope, struct recipient *recipient, const ch
 	recipient->state = RECIPIENT_HELD;
 	recipient->held_unix_ms = now_unix_ms;
 	recipient->due_unix_ms = until_unix_ms;
+	envelope->hold_kind = HOLD_ORDINARY;
 	return 0;
+}
+
+int settle_hold_message(struct envelope *envelope, enum hold_kind kind, const char *reason,
+	uint64_t now_unix_ms, uint64_t until_unix_ms)
+{
+	int result = 1;
+
+	for (size_t i = 0; i < envelope->recipient_count; i++) {
+		struct recipient *recipient = &envelope->recipients[i];
+		bool was_held = recipient->state == RECIPIENT_HELD;
+
+		if (recipient_is_final(recipient) || recipient->state == RECIPIENT_QUARANTINED)
+			continue;
+		if (settle_hold(envelope, recipient, reason,
+			    was_held ? recipient->held_unix_ms : now_unix_ms, until_unix_ms) < 0)
+			return -ENOMEM;
+		result = 0;
+	}
+	if (result == 0)
+		envelope->hold_kind = kind;
+	return result;
+}
+
+void settle_forget_kind(struct envelope *envelope)
+{
+	for (size_t i = 0; i < envelope->recipient_count; i++)
+		if (envelope->recipients[i].state == RECIPIENT_HELD)
+			return;
+	envelope->hold_kind = HOLD_ORDINARY;
 }
 
 uint64_t settle_release(struct recipient *recipient, uint64_t now_unix_ms)

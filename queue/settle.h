@@ -51,9 +51,19 @@ bool settle_is_free(const struct settle *settle);
 /* 0: changed; 1: nothing to do; -ENOMEM. */
 int settle_apply(struct envelope *envelope, const struct settle *settle);
 
-/* A waiting, deferred or scanning recipient is held. The reason is kept by the envelope; -ENOMEM. */
+/* A waiting, deferred or scanning recipient is held, and the message's hold is an ordinary one. The reason is kept by the envelope; -ENOMEM. */
 int settle_hold(struct envelope *envelope, struct recipient *recipient, const char *reason,
 	uint64_t now_unix_ms, uint64_t until_unix_ms);
+
+/*
+ * All of the message that is not final or in quarantine is held for the one reason, also what was held already (since when, is
+ * kept). -ENOMEM; 1: there is nothing to hold.
+ */
+int settle_hold_message(struct envelope *envelope, enum hold_kind kind, const char *reason,
+	uint64_t now_unix_ms, uint64_t until_unix_ms);
+
+/* Behind a release: the kind of hold goes with the last that was held. */
+void settle_forget_kind(struct envelope *envelope);
 
 /* A held one goes on: it waits, or is scanned if it has no verdict. Returns for how long it was held. */
 uint64_t settle_release(struct recipient *recipient, uint64_t now_unix_ms);

@@ -295,6 +295,31 @@ static void a_hold_that_ends_waits_or_is_scanned(void **state)
 	envelope_close(&envelope);
 }
 
+static void a_message_is_held_whole_and_its_kind_goes_with_the_last(void **state)
+{
+	struct envelope *envelope = message_to(3);
+
+	(void)state;
+	envelope->recipients[0].state = RECIPIENT_DELIVERED;
+	assert_int_equal(
+		settle_hold(envelope, &envelope->recipients[1], "by root", NOW, NOW + 500), 0);
+	assert_int_equal(
+		settle_hold_message(envelope, HOLD_SUSPENDED, "suspended", NOW + 100, NOW + 900),
+		0);
+	assert_int_equal(envelope->hold_kind, HOLD_SUSPENDED);
+	assert_int_equal(envelope->recipients[0].state, RECIPIENT_DELIVERED);
+	assert_int_equal(envelope->recipients[1].held_unix_ms, NOW);
+	assert_int_equal(envelope->recipients[2].held_unix_ms, NOW + 100);
+	assert_int_equal(envelope->recipients[1].due_unix_ms, NOW + 900);
+	settle_release(&envelope->recipients[1], NOW + 200);
+	settle_forget_kind(envelope);
+	assert_int_equal(envelope->hold_kind, HOLD_SUSPENDED);
+	settle_release(&envelope->recipients[2], NOW + 200);
+	settle_forget_kind(envelope);
+	assert_int_equal(envelope->hold_kind, HOLD_ORDINARY);
+	envelope_close(&envelope);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -311,6 +336,7 @@ int main(void)
 		cmocka_unit_test(nobody_expires_without_a_bounce),
 		cmocka_unit_test(a_notice_to_postmaster_is_held_and_never_bounced),
 		cmocka_unit_test(a_hold_that_ends_waits_or_is_scanned),
+		cmocka_unit_test(a_message_is_held_whole_and_its_kind_goes_with_the_last),
 	};
 
 	return cmocka_run_group_tests_name("queue/settle", tests, NULL, NULL);
