@@ -27,6 +27,8 @@ struct gate {
 	const struct acceptor_socket *socket;
 	struct loop_watch watch;
 	struct loop_timer rest;
+	struct accepted *
+		late; /* accepted for a place that another thread took first: the next one is its */
 };
 
 struct thread {
@@ -55,15 +57,6 @@ static int watch_gate(struct gate *gate)
 {
 	return loop_watch_add(
 		gate->thread->loop, &gate->watch, gate->socket->fd, EPOLLIN | EPOLLEXCLUSIVE);
-}
-
-static void end_rest(void *owner)
-{
-	struct gate *gate = owner;
-
-	if (watch_gate(gate) < 0)
-		loop_timer_set(gate->thread->loop, &gate->rest,
-			loop_now_ms(gate->thread->loop) + EXHAUSTED_REST_MS);
 }
 
 /* Leaves the clients in the backlog for a while. */
@@ -149,31 +142,18 @@ static bool give_to_workers(void *giver, struct accepted *accepted)
 
 /* ---- accepting ---- */
 
-/* So many wait that no other can: the reserve is better spent on it than kept, unless it is its own crowd that waits. */
-static bool enter_reserve(struct thread *thread, struct accepted *accepted)
+/* Another thread may have taken the ring's last place since this one looked. */
+static void give_or_keep(struct gate *gate, struct accepted *accepted)
 {
-	struct admission *admission = thread->acceptor->options.admission;
-
-	if (admission_enter_reserve(admission, accepted->listener, &accepted->peer,
-		    &accepted->ticket) != ADMISSION_IN)
-		return false;
-	if (give_to_workers(thread, accepted))
-		return true;
-	admission_leave(admission, &accepted->ticket);
-	return false;
+	if (give_to_workers(gate->thread, accepted))
+		return;
+	admission_leave(gate->thread->acceptor->options.admission, &accepted->ticket);
+	gate->late = accepted;
 }
 
-/*
- * Over a limit: refused where that is allowed, else parked. A fragile client meets the limit in total only when another
- * thread took the last place since this one looked.
- */
-static void turn_away(struct gate *gate, struct accepted *accepted, enum admission_answer answer)
+static void turn_away(
+	const struct gate *gate, struct accepted *accepted, enum admission_answer answer)
 {
-	if (gate->socket->leaves_in_backlog && parking_add(gate->thread->parking, accepted, false))
-		return;
-	if (answer == ADMISSION_RESERVED && gate->socket->leaves_in_backlog &&
-		enter_reserve(gate->thread, accepted))
-		return;
 	log_refused(gate->socket, &accepted->peer,
 		answer == ADMISSION_ADDRESS_FULL ? "too many connections from this address"
 						 : "too many connections");
@@ -181,11 +161,37 @@ static void turn_away(struct gate *gate, struct accepted *accepted, enum admissi
 	free(accepted);
 }
 
-static void admit(struct gate *gate, int fd, const struct sockaddr *from, socklen_t from_size)
+/*
+ * Over a limit a client is turned away where that is allowed, else it is parked. A fragile one
+ *   - that finds too many parked has the reserve: it is better spent than kept, unless it is its own crowd that waits;
+ *   - meets the limit in total only when another thread took the last place since this one looked: it has the next.
+ */
+static void admit(struct gate *gate, struct accepted *accepted)
 {
 	struct admission *admission = gate->thread->acceptor->options.admission;
+	bool fragile = gate->socket->leaves_in_backlog;
+	enum admission_answer answer =
+		admission_enter(admission, accepted->listener, &accepted->peer, &accepted->ticket);
+
+	if (answer != ADMISSION_ADDRESS_FULL)
+		ask_for_room(gate->thread, accepted->listener);
+	if (fragile && (answer == ADMISSION_ADDRESS_FULL || answer == ADMISSION_RESERVED) &&
+		parking_add(gate->thread->parking, accepted))
+		return;
+	if (fragile && answer == ADMISSION_RESERVED)
+		answer = admission_enter_reserve(
+			admission, accepted->listener, &accepted->peer, &accepted->ticket);
+	if (answer == ADMISSION_IN)
+		give_or_keep(gate, accepted);
+	else if (fragile && answer == ADMISSION_FULL)
+		gate->late = accepted;
+	else
+		turn_away(gate, accepted, answer);
+}
+
+static void open_client(struct gate *gate, int fd, const struct sockaddr *from, socklen_t from_size)
+{
 	struct accepted *accepted = calloc(1, sizeof(*accepted));
-	enum admission_answer answer;
 
 	if (accepted == NULL || address_from_socket(from, from_size, &accepted->peer) < 0) {
 		free(accepted);
@@ -195,21 +201,7 @@ static void admit(struct gate *gate, int fd, const struct sockaddr *from, sockle
 	accepted->fd = fd;
 	accepted->listener = gate->socket->listener;
 	accepted->fragile = gate->socket->leaves_in_backlog;
-	answer = admission_enter(admission, accepted->listener, &accepted->peer, &accepted->ticket);
-	if (answer != ADMISSION_ADDRESS_FULL)
-		ask_for_room(gate->thread, accepted->listener);
-	if (answer != ADMISSION_IN) {
-		turn_away(gate, accepted, answer);
-		return;
-	}
-	if (give_to_workers(gate->thread, accepted))
-		return;
-	/* Another thread took the ring's last place after this one had looked. */
-	if (parking_add(gate->thread->parking, accepted, true))
-		return;
-	admission_leave(admission, &accepted->ticket);
-	refuse(gate->socket, fd, METRIC_FRAGILE_MANY_WAIT);
-	free(accepted);
+	admit(gate, accepted);
 }
 
 /* Out of descriptors or memory (F-21): one client learns of it where that is allowed, and the gate rests. */
@@ -242,7 +234,7 @@ static enum accept_answer accept_one(struct gate *gate)
 		SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	if (fd >= 0) {
-		admit(gate, fd, (struct sockaddr *)&from, from_size);
+		open_client(gate, fd, (struct sockaddr *)&from, from_size);
 		return ACCEPT_MORE;
 	}
 	switch (errno) {
@@ -288,7 +280,30 @@ static void accept_clients(void *owner, uint32_t events)
 		}
 		if (accept_one(gate) == ACCEPT_NO_MORE)
 			return;
+		if (gate->late != NULL) {
+			rest_gate(gate, FULL_REST_MS);
+			return;
+		}
 	}
+}
+
+/* The late one comes before those in the backlog. */
+static void end_rest(void *owner)
+{
+	struct gate *gate = owner;
+	struct accepted *late = gate->late;
+	int64_t rest_ms = FULL_REST_MS;
+
+	if (late != NULL && has_room(gate)) {
+		gate->late = NULL;
+		admit(gate, late);
+	}
+	if (gate->late == NULL) {
+		if (watch_gate(gate) == 0)
+			return;
+		rest_ms = EXHAUSTED_REST_MS;
+	}
+	loop_timer_set(gate->thread->loop, &gate->rest, loop_now_ms(gate->thread->loop) + rest_ms);
 }
 
 /* ---- threads ---- */
@@ -350,8 +365,17 @@ static int start_thread(struct thread *thread, struct reason *reason)
 	return 0;
 }
 
+static void close_late(struct gate *gate)
+{
+	if (gate->late != NULL)
+		refuse(gate->socket, gate->late->fd, METRIC_FRAGILE_STOPPING);
+	free(gate->late);
+}
+
 static void close_thread(struct thread *thread)
 {
+	for (size_t i = 0; thread->gates != NULL && i < thread->acceptor->options.socket_count; i++)
+		close_late(&thread->gates[i]);
 	parking_close(&thread->parking);
 	if (thread->reserve_fd >= 0)
 		close(thread->reserve_fd);

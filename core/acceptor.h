@@ -10,7 +10,8 @@
  *      (core/parking) and tried again, so that one host's many connections cost the others nothing. So is one that already
  *      has a connection when nine tenths of the places are taken (admission.h); the workers are asked to make room then.
  *   4. A `struct accepted` is pushed to the job ring that all workers pop, and one sleeping worker is nudged. A full
- *      ring leaves clients in the backlog until there is room.
+ *      ring leaves clients in the backlog until there is room. Where another thread takes the last place between a look and
+ *      an accept, the client is kept, and its thread accepts no other there before it is in.
  *   5. Out of descriptors (EMFILE): the reserve descriptor is spent to refuse one client (fragile: left in the backlog),
  *      then that socket rests for 100 ms; never a spin (F-21).
  *

@@ -203,7 +203,7 @@ void parking_close(struct parking **parking)
 	*parking = NULL;
 }
 
-bool parking_add(struct parking *parking, struct accepted *accepted, bool admitted)
+bool parking_add(struct parking *parking, struct accepted *accepted)
 {
 	struct parked *parked = parking->count < parking->most ? calloc(1, sizeof(*parked)) : NULL;
 
@@ -212,7 +212,6 @@ bool parking_add(struct parking *parking, struct accepted *accepted, bool admitt
 	*parked = (struct parked){
 		.parking = parking,
 		.accepted = accepted,
-		.admitted = admitted,
 		.until_mono_ms = loop_now_ms(parking->loop) + PARKING_PATIENCE_MS,
 		.gone = {.owner = parked, .ready = parked_is_gone},
 	};

@@ -1,8 +1,9 @@
 /*
  * parking.h: clients that an acceptor has accepted and cannot let in yet.
  *
- * They are over their address's limit, have a connection where the rest of the places is reserved, or the job ring was full. They wait without a word and are tried again every few
- * milliseconds, some at a time and in turn, so that one host's many connections cost the others nothing.
+ * They are over their address's limit, or have a connection where the rest of the places is reserved. They wait without a word
+ * and are tried again every few milliseconds, some at a time and in turn, so that one host's many connections cost the others
+ * nothing.
  *
  * Threads: the acceptor's that opened it. Owner: a parked client is the parking's until `give` takes it.
  * Limits: `most` clients, and PARKING_MAX; one that waited PARKING_PATIENCE_MS, or whose client went, is closed.
@@ -31,10 +32,8 @@ struct parking *parking_open(struct loop *loop, struct admission *admission, uns
 /* Closes those that still wait, without a word. */
 void parking_close(struct parking **parking);
 
-/*
- * `admitted`: it has its ticket, and only waits for room. False: no room or memory here; the client stays the caller's.
- */
-bool parking_add(struct parking *parking, struct accepted *accepted, bool admitted)
+/* False: no room or memory here; the client stays the caller's. */
+bool parking_add(struct parking *parking, struct accepted *accepted)
 	__attribute__((warn_unused_result));
 
 #endif

@@ -29,6 +29,7 @@ struct fixture {
 
 struct setting {
 	unsigned total, listener_total, by_address, ring, workers, threads;
+	bool parks_nobody;
 };
 
 static const struct setting roomy = {1000, 1000, 1000, 64, 2, 2};
@@ -64,7 +65,7 @@ static void start(struct fixture *fixture, const struct setting *setting)
 		.sockets = fixture->sockets,
 		.socket_count = LISTENERS,
 		.thread_count = setting->threads,
-		.parked_max = 100,
+		.parked_max = setting->parks_nobody ? 0 : 100,
 		.admission = fixture->admission,
 		.jobs = fixture->jobs,
 		.worker_inboxes = worker_pool_inboxes(fixture->pool),
@@ -307,6 +308,36 @@ static void fragile_clients_over_the_total_wait_and_are_all_served(void **state)
 	close(in);
 }
 
+/* Whoever takes the last place, or the ring's, is quicker than another that saw it free: that one waits for the next. */
+static void a_place_that_another_thread_took_closes_nobody(void **state)
+{
+	enum { MANY = 600 };
+	static const struct setting settings[] = {
+		{1, 1, 1, 64, 1, 4, .parks_nobody = true},
+		{1000, 1000, 1000, 1, 1, 4, .parks_nobody = true},
+	};
+
+	(void)state;
+	for (size_t at = 0; at < sizeof(settings) / sizeof(settings[0]); at++) {
+		struct fixture fixture;
+		uint64_t refused = metric_value(METRIC_CONNECTIONS_REFUSED);
+		int clients[MANY];
+
+		open_fixture(&fixture, &settings[at]);
+		for (int i = 0; i < MANY; i++) {
+			clients[i] = join(&fixture, FRAGILE, NULL);
+			assert_int_equal(shutdown(clients[i], SHUT_WR), 0); /* greeted, it ends */
+		}
+		start(&fixture, &settings[at]);
+		for (int i = 0; i < MANY; i++) {
+			expect(clients[i], ECHO_GREETING);
+			close(clients[i]);
+		}
+		assert_int_equal(metric_value(METRIC_CONNECTIONS_REFUSED), refused);
+		stop(&fixture);
+	}
+}
+
 static void a_parked_client_that_goes_is_forgotten(void **state)
 {
 	const struct setting one_each = {1000, 1000, 1, 64, 1, 1};
@@ -452,6 +483,7 @@ int main(void)
 		cmocka_unit_test(a_client_that_talked_early_still_reads_its_refusal),
 		cmocka_unit_test(a_fragile_client_over_its_addresses_limit_waits_and_is_served),
 		cmocka_unit_test(fragile_clients_over_the_total_wait_and_are_all_served),
+		cmocka_unit_test(a_place_that_another_thread_took_closes_nobody),
 		cmocka_unit_test(a_parked_client_that_goes_is_forgotten),
 		cmocka_unit_test(parked_clients_are_closed_at_the_stop_without_a_word),
 		cmocka_unit_test(a_start_that_fails_says_why),

@@ -91,7 +91,7 @@ static int park(struct fixture *fixture, const char *peer)
 {
 	int client;
 
-	assert_true(parking_add(fixture->parking, make_client(peer, &client), false));
+	assert_true(parking_add(fixture->parking, make_client(peer, &client)));
 	return client;
 }
 
@@ -157,18 +157,15 @@ static void many_of_one_address_do_not_hold_up_another(void **state)
 static void one_that_is_in_waits_for_the_workers_room_only(void **state)
 {
 	struct fixture fixture;
-	struct accepted *accepted;
 	int client;
 
 	(void)state;
 	open_fixture(&fixture);
 	fixture.full = true;
-	accepted = make_client("192.0.2.2", &client);
-	assert_int_equal(admission_enter(fixture.admission, 0, &accepted->peer, &accepted->ticket),
-		ADMISSION_IN);
-	assert_true(parking_add(fixture.parking, accepted, true));
+	client = park(&fixture, "192.0.2.2");
 	turn(&fixture, 100);
 	assert_int_equal(fixture.given_count, 0);
+	assert_int_equal(admission_count(fixture.admission), 3);
 	fixture.full = false;
 	turn(&fixture, 100);
 	assert_int_equal(fixture.given_count, 1);
@@ -237,7 +234,7 @@ static void it_has_a_limit(void **state)
 	for (int i = 0; i < PARKING_MAX; i++)
 		close(park(&fixture, "192.0.2.1"));
 	accepted = make_client("192.0.2.1", &client);
-	assert_false(parking_add(fixture.parking, accepted, false));
+	assert_false(parking_add(fixture.parking, accepted));
 	close(accepted->fd); /* still ours */
 	free(accepted);
 	close(client);
