@@ -120,12 +120,13 @@ static int act_on_page(struct invocation *walk, const json_t *messages, void *ow
 
 static int preview(struct invocation *invocation, struct sweep *sweep)
 {
+	const struct listing listing = listing_messages(invocation);
 	char text[LISTING_COUNT_SIZE];
 	uint64_t count;
 	int code;
 
 	listing_table_init(&sweep->table);
-	code = listing_walk(invocation, preview_page, sweep, &count);
+	code = listing_walk(invocation, &listing, preview_page, sweep, &count);
 	table_fini(&sweep->table);
 	if (code != 0)
 		return code;
@@ -140,13 +141,14 @@ static int sweep_all(struct invocation *invocation, struct sweep *sweep)
 {
 	/* The pages are not what --json shows here, but the answers to the acts. */
 	struct invocation walk = *invocation;
+	const struct listing listing = listing_messages(invocation);
 	char text[LISTING_COUNT_SIZE];
 	uint64_t count;
 	int code;
 
 	walk.json = false;
 	sweep->invocation = invocation;
-	code = listing_walk(&walk, act_on_page, sweep, &count);
+	code = listing_walk(&walk, &listing, act_on_page, sweep, &count);
 
 	if (code == 0 && count == 0)
 		return listing_nothing(invocation);

@@ -1,17 +1,12 @@
-#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
 #include "admin/command.h"
 #include "admin/fact.h"
+#include "admin/listing.h"
 #include "admin/printable.h"
 #include "admin/relative.h"
-#include "admin/table.h"
-
-#define PAGE_LIMIT   500
-#define ADDRESS_SIZE 128
 
 static const struct table_column columns[] = {
 	{"ADDRESS", false, 0},
@@ -54,76 +49,33 @@ static void add_client(struct table *table, const json_t *client)
 	table_cell(table, last_helo(client));
 }
 
-static int parse_limit(const struct invocation *invocation, uint64_t *limit)
+static int list_page(struct invocation *invocation, const json_t *clients, void *owner)
 {
-	char *end;
+	struct table *table = owner;
+	const json_t *client;
+	size_t i;
 
-	*limit = UINT64_MAX;
-	if (invocation->limit == NULL)
+	if (invocation->json)
 		return 0;
-	*limit = strtoull(invocation->limit, &end, 10);
-	if (invocation->limit[0] < '0' || invocation->limit[0] > '9' || *end != '\0' || *limit == 0)
-		return command_misused(
-			invocation, "--limit %s: expected a number from 1", invocation->limit);
-	return 0;
-}
-
-static int ask_page(
-	struct invocation *invocation, uint64_t left, const char *after, json_t **answer)
-{
-	struct bytes path = {0};
-	bool made = bytes_printf(&path, "/v1/clients?limit=%" PRIu64 "&after=",
-			    left < PAGE_LIMIT ? left : PAGE_LIMIT) &&
-		    client_append_encoded(&path, after);
-	int code = EX_OSERR;
-
-	if (made && invocation->quirk != NULL)
-		made = bytes_append_text(&path, "&quirk=") &&
-		       client_append_encoded(&path, invocation->quirk);
-	if (made && bytes_append(&path, "", 1))
-		code = command_ask(invocation, "GET", (const char *)path.data, answer);
-	bytes_fini(&path);
-	return code;
-}
-
-static int walk(struct invocation *invocation, struct table *table, uint64_t *count)
-{
-	char after[ADDRESS_SIZE] = "";
-	uint64_t limit;
-	int code = parse_limit(invocation, &limit);
-
-	while (code == 0 && *count < limit) {
-		json_t *answer = NULL;
-		const json_t *clients, *client;
-		const char *next;
-		size_t i;
-
-		code = ask_page(invocation, limit - *count, after, &answer);
-		clients = json_object_get(answer, "clients");
-		next = member_text(answer, "next");
-		*count += json_array_size(clients);
-		if (code == 0 && !invocation->json) {
-			json_array_foreach(clients, i, client) add_client(table, client);
-			table_flush(table, stdout);
-		}
-		/* the same place twice would be an endless walk */
-		if (next[0] == '\0' || strcmp(next, after) == 0)
-			limit = *count;
-		snprintf(after, sizeof(after), "%s", next);
-		json_decref(answer);
-	}
-	return code;
+	json_array_foreach(clients, i, client) add_client(table, client);
+	table_flush(table, stdout);
+	return ferror(stdout) ? EX_IOERR : 0;
 }
 
 int command_client_list(struct invocation *invocation)
 {
+	const struct listing listing = {
+		.route = "/v1/clients",
+		.member = "clients",
+		.parameters = {{"quirk", invocation->quirk}},
+	};
 	struct table table;
-	uint64_t count = 0;
+	uint64_t count;
 	int code;
 
 	table_init(
 		&table, columns, sizeof(columns) / sizeof(columns[0]), table_screen_width(stdout));
-	code = walk(invocation, &table, &count);
+	code = listing_walk(invocation, &listing, list_page, &table, &count);
 	table_fini(&table);
 	if (code != 0 || count > 0)
 		return code;

@@ -99,12 +99,13 @@ static int print_page(struct invocation *invocation, const json_t *messages, voi
 
 int command_queue_list(struct invocation *invocation)
 {
+	const struct listing listing = listing_messages(invocation);
 	struct table table;
 	uint64_t count;
 	int code;
 
 	listing_table_init(&table);
-	code = listing_walk(invocation, print_page, &table, &count);
+	code = listing_walk(invocation, &listing, print_page, &table, &count);
 	table_fini(&table);
 	return code == 0 && count == 0 ? listing_nothing(invocation) : code;
 }

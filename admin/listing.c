@@ -10,6 +10,7 @@
 #include "admin/relative.h"
 
 #define PAGE_LIMIT 500
+#define AFTER_SIZE 512
 
 static const struct table_column columns[] = {
 	{"ID", false, 0},
@@ -24,22 +25,23 @@ static const struct table_column columns[] = {
 
 /* ---- pages ---- */
 
-static bool append_parameter(struct bytes *path, const char *name, const char *value)
+static bool append_parameter(struct bytes *path, const struct listing_parameter *parameter)
 {
-	if (value == NULL)
+	if (parameter->value == NULL)
 		return true;
-	return bytes_printf(path, "&%s=", name) && client_append_encoded(path, value);
+	return bytes_printf(path, "&%s=", parameter->name) &&
+	       client_append_encoded(path, parameter->value);
 }
 
 static bool make_path(
-	const struct invocation *invocation, uint64_t limit, const char *after, struct bytes *path)
+	const struct listing *listing, uint64_t limit, const char *after, struct bytes *path)
 {
-	return bytes_printf(path, "/v1/queue/messages?limit=%" PRIu64, limit) &&
-	       append_parameter(path, "state", invocation->state) &&
-	       append_parameter(path, "from", invocation->from) &&
-	       append_parameter(path, "to", invocation->to) &&
-	       append_parameter(path, "client", invocation->client) &&
-	       append_parameter(path, "after", after) && bytes_append(path, "", 1);
+	const struct listing_parameter from = {"after", after[0] != '\0' ? after : NULL};
+	bool made = bytes_printf(path, "%s?limit=%" PRIu64, listing->route, limit);
+
+	for (size_t i = 0; i < LISTING_PARAMETERS_MAX; i++)
+		made = made && append_parameter(path, &listing->parameters[i]);
+	return made && append_parameter(path, &from) && bytes_append(path, "", 1);
 }
 
 static int parse_limit(const struct invocation *invocation, uint64_t *limit)
@@ -56,36 +58,37 @@ static int parse_limit(const struct invocation *invocation, uint64_t *limit)
 	return 0;
 }
 
-static int ask_page(
-	struct invocation *invocation, uint64_t left, const char *after, json_t **answer)
+static int ask_page(struct invocation *invocation, const struct listing *listing, uint64_t left,
+	const char *after, json_t **answer)
 {
 	struct bytes path = {0};
 	int code = EX_OSERR;
 
-	if (make_path(invocation, left < PAGE_LIMIT ? left : PAGE_LIMIT, after, &path))
+	if (make_path(listing, left < PAGE_LIMIT ? left : PAGE_LIMIT, after, &path))
 		code = command_ask(invocation, "GET", (const char *)path.data, answer);
 	bytes_fini(&path);
 	return code;
 }
 
-int listing_walk(struct invocation *invocation, listing_page_fn *page, void *owner, uint64_t *count)
+int listing_walk(struct invocation *invocation, const struct listing *listing,
+	listing_page_fn *page, void *owner, uint64_t *count)
 {
-	char after[32] = "";
+	char after[AFTER_SIZE] = "";
 	uint64_t limit;
 	int code = parse_limit(invocation, &limit);
 
 	*count = 0;
 	while (code == 0 && *count < limit) {
 		json_t *answer = NULL;
-		const json_t *messages;
+		const json_t *items;
 		const char *next;
 
-		code = ask_page(invocation, limit - *count, after[0] ? after : NULL, &answer);
-		messages = json_object_get(answer, "messages");
+		code = ask_page(invocation, listing, limit - *count, after, &answer);
+		items = json_object_get(answer, listing->member);
 		next = member_text(answer, "next");
 		if (code == 0)
-			code = page(invocation, messages, owner);
-		*count += json_array_size(messages);
+			code = page(invocation, items, owner);
+		*count += json_array_size(items);
 		/* the same place twice would be an endless walk */
 		if (next[0] == '\0' || strcmp(next, after) == 0)
 			limit = *count;
@@ -93,6 +96,16 @@ int listing_walk(struct invocation *invocation, listing_page_fn *page, void *own
 		json_decref(answer);
 	}
 	return code;
+}
+
+struct listing listing_messages(const struct invocation *invocation)
+{
+	return (struct listing){
+		.route = "/v1/queue/messages",
+		.member = "messages",
+		.parameters = {{"state", invocation->state}, {"from", invocation->from},
+			{"to", invocation->to}, {"client", invocation->client}},
+	};
 }
 
 /* ---- rows ---- */

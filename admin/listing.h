@@ -1,5 +1,5 @@
 /*
- * listing.h: walks through the messages that the command's filters match, page by page.
+ * listing.h: walks through what a route of the relay lists, page by page; and messages as rows of a table.
  *
  * Threads: one.
  */
@@ -9,12 +9,25 @@
 #include "admin/command.h"
 #include "admin/table.h"
 
-/* Gets each page's messages, which may be none. 0: go on; else the exit code to end with. */
-typedef int listing_page_fn(struct invocation *invocation, const json_t *messages, void *owner);
+#define LISTING_PARAMETERS_MAX 8
 
-/* Up to --limit messages. `count` is how many there were. */
-int listing_walk(
-	struct invocation *invocation, listing_page_fn *page, void *owner, uint64_t *count);
+/* What is listed: the answer to `route` has a list `member`, and `next`, where the next page begins. */
+struct listing {
+	const char *route, *member;
+	struct listing_parameter {
+		const char *name, *value; /* a value of NULL is not sent */
+	} parameters[LISTING_PARAMETERS_MAX];
+};
+
+/* Gets each page's items, which may be none. 0: go on; else the exit code to end with. */
+typedef int listing_page_fn(struct invocation *invocation, const json_t *items, void *owner);
+
+/* Up to --limit items. `count` is how many there were. */
+int listing_walk(struct invocation *invocation, const struct listing *listing,
+	listing_page_fn *page, void *owner, uint64_t *count);
+
+/* The messages that the command's filters match. */
+struct listing listing_messages(const struct invocation *invocation);
 
 void listing_table_init(struct table *table);
 void listing_table_add(struct table *table, const json_t *message);
