@@ -65,6 +65,7 @@ static void fini(struct config *config)
 	free(config->admin_socket);
 	free(config->user);
 	free(config->postmaster);
+	free(config->auth_users);
 }
 
 static int load(struct config *config, const char *path, struct reason *reason)

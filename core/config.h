@@ -117,6 +117,13 @@ struct config {
 	int64_t busy_first_ms, busy_max_ms; /* a host's rest */
 	int64_t retry_first_ms, retry_max_ms; /* a recipient's */
 
+	char *auth_users; /* NULL: nobody can log in */
+	unsigned auth_workers; /* resolved: never 0 */
+	int64_t auth_cache_ms; /* 0: none */
+	unsigned auth_tries, auth_account_tries;
+	int64_t auth_lock_out_ms;
+	int64_t auth_delay_ms, auth_delay_max_ms;
+
 	unsigned scan_workers;
 	enum virus_action on_virus;
 };

@@ -82,6 +82,40 @@ static int check_retry(struct config_draft *draft, struct config_given *given)
 	return 0;
 }
 
+/* ---- auth ---- */
+
+#define HASHERS_USUAL 2 /* the others' processors stay theirs */
+
+static int open_readable(const struct config_draft *draft, const struct config_given *given,
+	const char *option, const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	if (fd < 0)
+		return config_fail(
+			draft, given, option, 0, "'%s' cannot be read: %s", path, strerror(errno));
+	return fd;
+}
+
+static int check_auth(struct config_draft *draft, struct config_given *given)
+{
+	struct config *config = draft->config;
+	int fd;
+
+	if (config->auth_workers == 0)
+		config->auth_workers = core_count() < HASHERS_USUAL ? 1 : HASHERS_USUAL;
+	if (config->auth_delay_ms > config->auth_delay_max_ms)
+		return config_fail(draft, given, "delay", 0,
+			"expected no more than delay_max, the longest time");
+	if (config->auth_users == NULL)
+		return config_fail(draft, given, NULL, 0, "expected users, the file of accounts");
+	fd = open_readable(draft, given, "users", config->auth_users);
+	if (fd < 0)
+		return -1;
+	close(fd);
+	return 0;
+}
+
 /* ---- listen ---- */
 
 static int check_name(const struct config_draft *draft, const struct config_given *given)
@@ -190,17 +224,6 @@ static int read_password(
 	return result;
 }
 
-static int open_readable(const struct config_draft *draft, const struct config_given *given,
-	const char *option, const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-
-	if (fd < 0)
-		return config_fail(
-			draft, given, option, 0, "'%s' cannot be read: %s", path, strerror(errno));
-	return fd;
-}
-
 static int check_credentials(struct config_draft *draft, struct config_given *given)
 {
 	struct config_upstream *upstream = &draft->config->upstreams[given->index];
@@ -300,13 +323,21 @@ static int compare_routes(const void *a, const void *b)
 static check_fn *const checks[CONFIG_SECTION_COUNT] = {
 	[SECTION_TOP] = check_top,
 	[SECTION_RETRY] = check_retry,
+	[SECTION_AUTH] = check_auth,
 	[SECTION_LISTEN] = check_listen,
 	[SECTION_CLIENT] = check_client,
 	[SECTION_UPSTREAM] = check_upstream,
 	[SECTION_ROUTE] = check_route,
 };
 
-/* Sections that may be left out stand with their defaults; the others must be there. */
+/* Sections whose absence says something: no row of a device, nobody logs in. */
+static bool may_be_missing(enum config_section section)
+{
+	return config_section_kinds[section].later || section == SECTION_CLIENT ||
+	       section == SECTION_AUTH;
+}
+
+/* Of the others, those without a title stand with their defaults, and those with one must be there. */
 static int complete(struct config_draft *draft)
 {
 	for (size_t section = SECTION_TOP + 1; section < CONFIG_SECTION_COUNT; section++) {
@@ -315,7 +346,7 @@ static int complete(struct config_draft *draft)
 
 		for (size_t i = 0; i < draft->given_count; i++)
 			found = found || draft->given[i].section == section;
-		if (found || kind->later || section == SECTION_CLIENT)
+		if (found || may_be_missing((enum config_section)section))
 			continue;
 		if (kind->title != NULL)
 			return config_fail(draft, &draft->given[0], NULL, 1,

@@ -201,8 +201,25 @@ static const struct config_option tls_options[] = {
 };
 
 static const struct config_option auth_options[] = {
-	{"users", CONFIG_LATER, .meaning = "the file of accounts"},
+	{"users", CONFIG_PATH, TOP(auth_users), .meaning =
+		"the file of accounts, a line each: name, `:`, hash of crypt(3); `sluice user` writes it; read again when it changed"},
+	{"workers", CONFIG_NUMBER, TOP(auth_workers), "0", 0, 64, .meaning =
+		"threads that hash passwords, 16 MB each while they do; 0: one per core, two at most"},
+	{"cache", CONFIG_DURATION, TOP(auth_cache_ms), "60s", 0, 1 * HOURS, .meaning =
+		"how long a password that was right is known without being hashed again; 0: not at all"},
+	{"tries", CONFIG_NUMBER, TOP(auth_tries), "10", 1, 10000, .meaning =
+		"wrong passwords from one address (IPv6: its /64) within `lock_out`; then it is locked out"},
+	{"account_tries", CONFIG_NUMBER, TOP(auth_account_tries), "100", 1, 100000, .meaning =
+		"wrong passwords for one account, from wherever, within `lock_out`; then it is locked for addresses that it was not used from before"},
+	{"lock_out", CONFIG_DURATION, TOP(auth_lock_out_ms), "15m", 1 * SECONDS, 1 * DAYS, .meaning =
+		"how long a lock-out lasts, and how long a wrong password counts"},
+	{"delay", CONFIG_DURATION, TOP(auth_delay_ms), "1s", 0, 1 * MINUTES, .meaning =
+		"how long the reply to the first wrong password is held; it doubles with each further one"},
+	{"delay_max", CONFIG_DURATION, TOP(auth_delay_max_ms), "10s", 0, 2 * MINUTES, .meaning =
+		"the longest such time"},
 	{"pam", CONFIG_LATER, .meaning = "the PAM service that knows the accounts"},
+	{"saslauthd", CONFIG_LATER, .meaning = "the socket of a saslauthd that knows them"},
+	{"dovecot", CONFIG_LATER, .meaning = "the authentication socket of a Dovecot that knows them"},
 };
 
 static const struct config_option hook_options[] = {
@@ -245,8 +262,7 @@ const struct config_section_kind config_section_kinds[CONFIG_SECTION_COUNT] = {
 	[SECTION_SCAN] = {"scan", NULL, 1, .meaning = "the scanners", OPTIONS(scan_options)},
 	[SECTION_TLS] = {"tls", NULL, 1, .later = true, .meaning = "the relay's certificate",
 		OPTIONS(tls_options)},
-	[SECTION_AUTH] = {"auth", NULL, 1, .later = true, .meaning = "accounts of clients",
-		OPTIONS(auth_options)},
+	[SECTION_AUTH] = {"auth", NULL, 1, .meaning = "accounts of clients", OPTIONS(auth_options)},
 	[SECTION_HOOK] = {"hook", "NAME", 1, .later = true, .meaning = "a scanner outside",
 		OPTIONS(hook_options)},
 	[SECTION_QUARANTINE] = {"quarantine", NULL, 1, .later = true, .meaning = "held-back mail",

@@ -25,6 +25,7 @@
 #include "queue/tally.h"
 #include "queue/writer.h"
 #include "scan/scan.h"
+#include "smtp/auth.h"
 #include "smtp/delivery.h"
 #include "smtp/server.h"
 
@@ -177,6 +178,12 @@ static int start_work(struct daemon *daemon, struct reason *reason)
 		scheduler_start(daemon->scheduler, reason) < 0)
 		return -1;
 	return 0;
+}
+
+static int start_auth(struct daemon *daemon, struct reason *reason)
+{
+	return auth_start(&daemon->auth, daemon->config, &clock_system,
+		daemon->config->workers * (size_t)AUTH_CREDITS, reason);
 }
 
 static struct descriptor_shares share_descriptors(const struct daemon *daemon)
@@ -359,8 +366,8 @@ static int start(struct daemon *daemon, const sigset_t *signals, struct reason *
 		return EX_NOPERM;
 	if (open_queue(daemon, reason) < 0)
 		return EX_CANTCREAT;
-	if (start_work(daemon, reason) < 0 || start_intake(daemon, reason) < 0 ||
-		start_admin(daemon, reason) < 0)
+	if (start_work(daemon, reason) < 0 || start_auth(daemon, reason) < 0 ||
+		start_intake(daemon, reason) < 0 || start_admin(daemon, reason) < 0)
 		return EX_OSERR;
 	return 0;
 }
@@ -386,6 +393,7 @@ static void stop(struct daemon *daemon)
 		writer_end_drops(daemon->writer);
 	worker_pool_stop(&daemon->workers, WORKERS_STOP_MS);
 	stop_admin(daemon);
+	auth_stop(&daemon->auth);
 	if (daemon->admin_fd >= 0) {
 		close(daemon->admin_fd);
 		unlink(daemon->config->admin_socket);

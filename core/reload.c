@@ -14,6 +14,7 @@
 #include "core/worker.h"
 #include "queue/scheduler.h"
 #include "queue/writer.h"
+#include "smtp/auth.h"
 #include "smtp/server.h"
 
 STAILQ_HEAD(request_list, reload_request);
@@ -82,6 +83,10 @@ static const char *find_restart_need(const struct config *old, const struct conf
 		return "queue.max_size";
 	if (old->max_connections != new->max_connections)
 		return "max_connections";
+	if ((old->auth_users == NULL) != (new->auth_users == NULL))
+		return "whether there are accounts";
+	if (old->auth_workers != new->auth_workers)
+		return "auth.workers";
 	if (old->listener_count != new->listener_count)
 		return "the number of listeners";
 	for (size_t i = 0; i < old->listener_count; i++)
@@ -171,6 +176,8 @@ static void give_out(struct letter *letter, void *context)
 		log_event(LOG_ERROR, "reload_incomplete",
 			"why=\"no memory for the clients' threads\" hint=\"reload again\"");
 	api_configure(daemon->api, reload->config);
+	if (daemon->auth != NULL)
+		auth_configure(daemon->auth, reload->config);
 	config_close(&daemon->config);
 	daemon->config = config_share(reload->config);
 	reload->scheduler_letter.read = configure_scheduler;

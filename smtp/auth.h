@@ -24,9 +24,11 @@
 #include "core/config.h"
 #include "core/mailbox.h"
 #include "core/reason.h"
+#include "smtp/auth_backend.h"
 
 #define AUTH_NAME_SIZE     256 /* RFC 4616 has no limit; with the NUL */
 #define AUTH_PASSWORD_SIZE 512
+#define AUTH_CREDITS       64 /* requests that a worker may have under way */
 
 enum auth_result {
 	AUTH_RIGHT,
@@ -44,7 +46,13 @@ struct auth_request {
 	bool fragile; /* of a fragile listener: it waits rather than being told AUTH_UNAVAILABLE for load */
 	enum auth_result result;
 	int64_t delay_ms; /* how long the reply is held */
-	struct auth_request *next; /* auth's */
+
+	/* auth's */
+	struct auth *auth;
+	struct letter desk_letter; /* on its way in */
+	struct auth_question question;
+	int64_t due_mono_ms; /* the end of its wait */
+	TAILQ_ENTRY(auth_request) entry;
 };
 
 struct auth;
