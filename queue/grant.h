@@ -9,7 +9,7 @@
  *	any ──► REVOKED
  *
  * A pattern is "a@example.edu", "*@example.edu", "*@*.example.edu" (domains below it), or "*"; compared without regard to letter
- * case. The most exact one wins.
+ * case. The most exact one wins. Accounts are compared as they are.
  *
  * The record has the form of record.h; its key is the name, its kind REGISTRY_GRANT (registry.h).
  * Owner: grant_close frees it and all in it. Text is UTF-8 without control characters, never NULL: "" is none.
@@ -27,7 +27,8 @@
 #include "core/reason.h"
 #include "queue/envelope.h"
 
-#define GRANT_NAME_SIZE 64 /* [A-Za-z0-9._-] and a NUL */
+#define GRANT_NAME_SIZE 64 /* [A-Za-z0-9._-], a letter or digit first, and a NUL */
+#define GRANT_TEXT_SIZE 512 /* of each text but patterns, with its NUL */
 #define GRANT_TEXTS_MAX 1000 /* networks, accounts, certificates, patterns: of each */
 #define GRANT_CERTIFICATE_SIZE \
 	65 /* SHA-256 of the certificate (DER) in lower-case hex, and a NUL */
@@ -111,7 +112,7 @@ struct grant {
 	uint32_t told; /* enum grant_notice */
 };
 
-/* All text "", requested. NULL without memory. */
+/* All text "", requested, in the lane of ordinary mail. NULL without memory. */
 struct grant *grant_new(const char *name);
 struct grant *grant_copy(const struct grant *grant);
 void grant_close(struct grant **grant);
@@ -123,7 +124,7 @@ bool grant_add_text(struct grant_texts *texts, const char *value)
 void grant_clear_texts(struct grant_texts *texts);
 
 bool grant_name_is_valid(const char *name);
-/* All of it: names, networks, patterns, addresses, rates, and that it belongs to some system. 0, or -1 with what is wrong. */
+/* All of it: names, networks, patterns, addresses, texts, and that it belongs to some system. 0, or -1 with what is wrong. */
 int grant_check(const struct grant *grant, struct reason *reason);
 
 enum grant_life grant_life(const struct grant *grant, uint64_t now_unix_ms);

@@ -20,7 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LEDGER_PAGES 16 /* what a commit that adds the table may write, and more */
+#define LATER_PAGES 32 /* what a commit that adds tables may write, and more */
 
 static const char *const table_names[TABLE_COUNT] = {
 	[TABLE_ENVELOPES] = "envelopes",
@@ -29,6 +29,8 @@ static const char *const table_names[TABLE_COUNT] = {
 	[TABLE_SHARED] = "shared",
 	[TABLE_STATE] = "state",
 	[TABLE_LEDGER] = "ledger",
+	[TABLE_REGISTRY] = "registry",
+	[TABLE_JOURNAL] = "journal",
 };
 
 int lmdb_errno(int rc)
@@ -89,7 +91,7 @@ static int create_env(size_t map_bytes, MDB_env **out)
 	return rc;
 }
 
-/* All but the ledger, which an older store has not. */
+/* Those that every store has. */
 static int open_tables(MDB_txn *txn, unsigned flags, MDB_dbi *tables)
 {
 	int table, rc = 0;
@@ -99,12 +101,26 @@ static int open_tables(MDB_txn *txn, unsigned flags, MDB_dbi *tables)
 	return rc;
 }
 
-static int open_ledger(struct store *store, MDB_txn *txn, unsigned flags)
+/* The others, as far as they are there. */
+static int open_later(MDB_txn *txn, unsigned flags, MDB_dbi *tables, bool *has)
 {
-	int rc = mdb_dbi_open(txn, table_names[TABLE_LEDGER], flags, &store->tables[TABLE_LEDGER]);
+	int rc = 0;
 
-	store->has_ledger = rc == 0;
-	return rc == MDB_NOTFOUND ? 0 : rc;
+	for (int table = TABLE_LEDGER; table < TABLE_COUNT && rc == 0; table++) {
+		rc = mdb_dbi_open(txn, table_names[table], flags, &tables[table]);
+		has[table] = rc == 0;
+		if (rc == MDB_NOTFOUND)
+			rc = 0;
+	}
+	return rc;
+}
+
+static bool has_all(const struct store *store)
+{
+	for (int table = TABLE_LEDGER; table < TABLE_COUNT; table++)
+		if (!store->has[table])
+			return false;
+	return true;
 }
 
 /* ---- making a store ---- */
@@ -112,6 +128,7 @@ static int open_ledger(struct store *store, MDB_txn *txn, unsigned flags)
 static int fill_new_env(const char *path)
 {
 	MDB_dbi tables[TABLE_COUNT];
+	bool has[TABLE_COUNT];
 	MDB_env *env;
 	MDB_txn *txn;
 	int rc;
@@ -125,8 +142,7 @@ static int fill_new_env(const char *path)
 	if (rc == 0) {
 		rc = open_tables(txn, MDB_CREATE, tables);
 		if (rc == 0)
-			rc = mdb_dbi_open(
-				txn, table_names[TABLE_LEDGER], MDB_CREATE, &tables[TABLE_LEDGER]);
+			rc = open_later(txn, MDB_CREATE, tables, has);
 		if (rc == 0)
 			rc = lmdb_state_create(txn, tables[TABLE_STATE]);
 		if (rc == 0)
@@ -207,7 +223,7 @@ static int check_tables(struct store *store, struct reason *reason)
 	if (rc == 0)
 		rc = open_tables(txn, 0, store->tables);
 	if (rc == 0)
-		rc = open_ledger(store, txn, 0);
+		rc = open_later(txn, 0, store->tables, store->has);
 	if (rc == 0)
 		rc = mdb_txn_commit(txn); /* keeps the handles */
 	else
@@ -215,20 +231,20 @@ static int check_tables(struct store *store, struct reason *reason)
 	return rc == 0 ? 0 : refuse(store, reason, "store damaged: its tables", rc);
 }
 
-/* A store that was made before there was a ledger gets the table. LMDB's code or ENOSPC. */
-static int add_ledger(struct store *store)
+/* A store that was made before there were some tables gets them. LMDB's code or ENOSPC. */
+static int add_later(struct store *store)
 {
 	MDB_txn *txn;
 	int rc;
 
-	if (store->has_ledger || store->read_only)
+	if (has_all(store) || store->read_only)
 		return 0;
-	if (lmdb_env_grow(store, LEDGER_PAGES) < 0)
+	if (lmdb_env_grow(store, LATER_PAGES) < 0)
 		return ENOSPC;
 	rc = mdb_txn_begin(store->env, NULL, 0, &txn);
 	if (rc != 0)
 		return rc;
-	rc = open_ledger(store, txn, MDB_CREATE);
+	rc = open_later(txn, MDB_CREATE, store->tables, store->has);
 	if (rc == 0)
 		return mdb_txn_commit(txn);
 	mdb_txn_abort(txn);
@@ -345,13 +361,13 @@ static int open_checked(struct store *store, struct reason *reason)
 }
 
 /*
- * Older versions do not look at the ledger, so that the schema is the same. What cannot be added (no room, a disk in trouble)
+ * Older versions do not look at these tables, so that the schema is the same. What cannot be added (no room, a disk in trouble)
  * is not there until the next time: mail comes first. The commit that failed may have left the environment of no use, and its
- * pages came before its meta page, so that the store is opened anew, with the table or without.
+ * pages came before its meta page, so that the store is opened anew, with the tables or without.
  */
 static int make_current(struct store *store, struct reason *reason)
 {
-	if (add_ledger(store) == 0)
+	if (add_later(store) == 0)
 		return 0;
 	lmdb_env_close(store);
 	store->must_write = true;
@@ -387,7 +403,7 @@ size_t lmdb_used_pages(const struct store *store, MDB_txn *txn)
 	int table;
 
 	for (table = 0; table < TABLE_COUNT; table++)
-		if ((table != TABLE_LEDGER || store->has_ledger) &&
+		if ((table < TABLE_LEDGER || store->has[table]) &&
 			mdb_stat(txn, store->tables[table], &stat) == 0)
 			pages += stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages;
 	if (mdb_stat(txn, 0, &stat) == 0) /* the list of free pages */

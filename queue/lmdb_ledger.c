@@ -159,7 +159,7 @@ ssize_t store_merge_client(struct store_batch *batch, const struct ledger_client
 		return batch->failed;
 	if (change->address[0] == '\0')
 		return -EINVAL;
-	if (!batch->store->has_ledger)
+	if (!batch->store->has[TABLE_LEDGER])
 		return -ENOSPC;
 	rc = find_client(batch, change->address, &client, &is_known);
 	if (rc != 0)

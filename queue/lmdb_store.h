@@ -9,6 +9,8 @@
  *	shared     body id (8) · id (8)                                    → nothing; messages whose text is another's
  *	ledger     'c' · address                                           → record (ledger_record.c)
  *	           's' · last seen (8) · address                           → nothing; who was seen longest ago
+ *	registry   kind (1) · name                                         → revision (4) · record
+ *	journal    number (8)                                              → record (registry.c); numbers have no gaps
  *	state      "schema" → version (4); "totals" → counts; "name" · upstream (2) → its name;
  *	           "rows" · upstream (2) → messages (8) · bytes (8)
  *
@@ -49,7 +51,10 @@ enum lmdb_table {
 	TABLE_SCHEDULE,
 	TABLE_SHARED,
 	TABLE_STATE,
-	TABLE_LEDGER, /* a store made before there was a ledger gets it when it is opened */
+	/* a store made before there were these gets them when it is opened */
+	TABLE_LEDGER,
+	TABLE_REGISTRY,
+	TABLE_JOURNAL,
 	TABLE_COUNT,
 };
 
@@ -96,7 +101,7 @@ struct store {
 	pthread_rwlock_t gate;
 	MDB_env *env; /* NULL after a reopen that failed */
 	MDB_dbi tables[TABLE_COUNT];
-	bool has_ledger; /* false: an older store, read only or too full to get the table */
+	bool has[TABLE_COUNT]; /* false, from TABLE_LEDGER on: an older store, read only or too full to get the table */
 	LIST_HEAD(, store_view) views;
 	char *names[UPSTREAM_MAX]; /* under the gate */
 
@@ -172,6 +177,23 @@ void lmdb_state_aborted(struct store_batch *batch);
 int lmdb_ledger_get(MDB_txn *txn, MDB_dbi ledger, const char *address, struct ledger_client **out);
 int lmdb_ledger_list(MDB_txn *txn, MDB_dbi ledger, const char *after, struct ledger_client **out,
 	size_t max, size_t *count);
+
+/* ---- lmdb_registry.c: records of operators, and the journal ---- */
+
+/* 0 or -errno, for views. */
+int lmdb_registry_get(MDB_txn *txn, MDB_dbi registry, enum registry_kind kind, const char *name,
+	struct registry_item *out);
+int lmdb_registry_list(MDB_txn *txn, MDB_dbi registry, enum registry_kind kind, const char *after,
+	struct registry_item *out, size_t max, size_t *count);
+
+struct lmdb_journal_query {
+	enum registry_kind kind; /* 0: all */
+	const char *name; /* NULL: all */
+	uint64_t before; /* this number */
+};
+int lmdb_registry_journal(MDB_txn *txn, MDB_dbi journal, const struct lmdb_journal_query *query,
+	struct registry_entry *out, size_t max, size_t *count);
+int lmdb_registry_last_number(MDB_txn *txn, MDB_dbi journal, uint64_t *number);
 
 /* ---- lmdb_text.c: pieces of text ---- */
 

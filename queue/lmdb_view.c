@@ -140,9 +140,9 @@ ssize_t store_view_list(struct store_view *view, uint64_t after, struct envelope
 
 /* ---- ledger ---- */
 
-static bool has_ledger(const struct store_view *view)
+static bool has(const struct store_view *view, enum lmdb_table table_number)
 {
-	return view->store->has_ledger;
+	return view->store->has[table_number];
 }
 
 int store_view_client(struct store_view *view, const char *address, struct ledger_client **out)
@@ -151,8 +151,9 @@ int store_view_client(struct store_view *view, const char *address, struct ledge
 
 	if (rc < 0)
 		return rc;
-	rc = has_ledger(view) ? lmdb_ledger_get(view->txn, table(view, TABLE_LEDGER), address, out)
-			      : -ENOENT;
+	rc = has(view, TABLE_LEDGER)
+		     ? lmdb_ledger_get(view->txn, table(view, TABLE_LEDGER), address, out)
+		     : -ENOENT;
 	leave(view);
 	return rc;
 }
@@ -165,11 +166,71 @@ ssize_t store_view_clients(
 
 	if (rc < 0)
 		return rc;
-	if (has_ledger(view))
+	if (has(view, TABLE_LEDGER))
 		rc = lmdb_ledger_list(
 			view->txn, table(view, TABLE_LEDGER), after, out, max, &count);
 	leave(view);
 	return rc < 0 ? rc : (ssize_t)count;
+}
+
+/* ---- registry ---- */
+
+int store_view_registered(struct store_view *view, enum registry_kind kind, const char *name,
+	struct registry_item *out)
+{
+	int rc = enter(view);
+
+	if (rc < 0)
+		return rc;
+	rc = has(view, TABLE_REGISTRY)
+		     ? lmdb_registry_get(view->txn, table(view, TABLE_REGISTRY), kind, name, out)
+		     : -ENOENT;
+	leave(view);
+	return rc;
+}
+
+ssize_t store_view_registry(struct store_view *view, enum registry_kind kind, const char *after,
+	struct registry_item *out, size_t max)
+{
+	size_t count = 0;
+	int rc = enter(view);
+
+	if (rc < 0)
+		return rc;
+	if (has(view, TABLE_REGISTRY))
+		rc = lmdb_registry_list(
+			view->txn, table(view, TABLE_REGISTRY), kind, after, out, max, &count);
+	leave(view);
+	return rc < 0 ? rc : (ssize_t)count;
+}
+
+ssize_t store_view_journal(struct store_view *view, enum registry_kind kind, const char *name,
+	uint64_t before, struct registry_entry *out, size_t max)
+{
+	const struct lmdb_journal_query query = {.kind = kind, .name = name, .before = before};
+	size_t count = 0;
+	int rc = enter(view);
+
+	if (rc < 0)
+		return rc;
+	if (has(view, TABLE_JOURNAL))
+		rc = lmdb_registry_journal(
+			view->txn, table(view, TABLE_JOURNAL), &query, out, max, &count);
+	leave(view);
+	return rc < 0 ? rc : (ssize_t)count;
+}
+
+int store_view_journal_end(struct store_view *view, uint64_t *number)
+{
+	int rc = enter(view);
+
+	*number = 0;
+	if (rc < 0)
+		return rc;
+	if (has(view, TABLE_JOURNAL))
+		rc = lmdb_registry_last_number(view->txn, table(view, TABLE_JOURNAL), number);
+	leave(view);
+	return rc;
 }
 
 /* ---- schedule ---- */

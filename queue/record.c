@@ -1,5 +1,7 @@
 #include "queue/record.h"
 
+#include <errno.h>
+#include <string.h>
 #include <xxhash.h>
 
 #define NESTED_LENGTH_MAX  ((1u << 21) - 1)
@@ -96,6 +98,56 @@ bool record_end_nested(struct bytes *out, size_t start)
 	return true;
 }
 
+static const void *read_pointer(const char *member)
+{
+	return *(const void *const *)(const void *)member;
+}
+
+static bool put_member(
+	struct bytes *out, unsigned number, const struct record_field *field, const char *from)
+{
+	const char *bytes = from + field->offset;
+	size_t size = 0;
+
+	switch (field->kind) {
+	case RECORD_NONE:
+		return true;
+	case RECORD_KIND_NUMBER:
+	case RECORD_KIND_FLAG:
+		return record_put_number(out, number, bytes, field->width);
+	case RECORD_KIND_ARRAY:
+		size = strnlen(bytes, field->width);
+		return size == 0 || record_put_bytes(out, number, bytes, size);
+	case RECORD_KIND_TEXT:
+		bytes = read_pointer(bytes);
+		size = bytes != NULL ? strlen(bytes) : 0;
+		break;
+	case RECORD_KIND_BYTES:
+		size = *(const size_t *)(const void *)(from + field->size_offset);
+		bytes = size > 0 ? read_pointer(bytes) : NULL;
+		break;
+	}
+	return bytes == NULL || record_put_bytes(out, number, bytes, size);
+}
+
+bool record_put_members(struct bytes *out, const struct record_layout *layout, const void *from)
+{
+	bool done = true;
+
+	for (unsigned number = 1; number < layout->count && done; number++)
+		done = put_member(out, number, &layout->fields[number], from);
+	return done;
+}
+
+bool record_put_struct(
+	struct bytes *out, unsigned number, const struct record_layout *layout, const void *from)
+{
+	size_t start;
+
+	return record_begin_nested(out, number, &start) && record_put_members(out, layout, from) &&
+	       record_end_nested(out, start);
+}
+
 /* ---- read ---- */
 
 bool record_open(
@@ -157,4 +209,67 @@ bool record_get_number(struct record_span value, void *member, size_t width)
 		*(uint64_t *)member = number;
 	}
 	return true;
+}
+
+/* As much as fits, and nothing behind a NUL. */
+static void take_array(char *member, size_t width, struct record_span value)
+{
+	size_t size = record_span_size(value);
+
+	size = strnlen((const char *)value.at, size < width ? size : width - 1);
+	memcpy(member, value.at, size);
+	member[size] = '\0';
+}
+
+static int take_flag(struct record_span value, bool *member)
+{
+	uint8_t number;
+
+	if (!record_get_number(value, &number, sizeof(number)))
+		return -EBADMSG;
+	*member = number != 0;
+	return 0;
+}
+
+int record_take_member(const struct record_layout *layout, unsigned number,
+	struct record_span value, void *to, record_text_fn *put_text, void *owner)
+{
+	const struct record_field *field;
+	char *member;
+	int rc;
+
+	if (number >= layout->count || layout->fields[number].kind == RECORD_NONE)
+		return 0;
+	field = &layout->fields[number];
+	member = (char *)to + field->offset;
+	switch (field->kind) {
+	case RECORD_KIND_NUMBER:
+		return record_get_number(value, member, field->width) ? 0 : -EBADMSG;
+	case RECORD_KIND_FLAG:
+		return take_flag(value, (bool *)member);
+	case RECORD_KIND_ARRAY:
+		take_array(member, field->width, value);
+		return 0;
+	default:
+		break;
+	}
+	rc = put_text(owner, member, value.at, record_span_size(value));
+	if (rc == 0 && field->kind == RECORD_KIND_BYTES)
+		*(size_t *)(void *)((char *)to + field->size_offset) = record_span_size(value);
+	return rc;
+}
+
+int record_take_members(const struct record_layout *layout, struct record_span span, void *to,
+	record_text_fn *put_text, void *owner)
+{
+	struct record_span value;
+	unsigned number;
+	int found, rc;
+
+	while ((found = record_next(&span, &number, &value)) > 0) {
+		rc = record_take_member(layout, number, value, to, put_text, owner);
+		if (rc < 0)
+			return rc;
+	}
+	return found < 0 ? -EBADMSG : 0;
 }

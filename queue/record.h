@@ -8,6 +8,8 @@
  * which member is its owner's table; a number is never given to something else. A reader passes over what it does not know;
  * what must not be passed over raises the version.
  *
+ * Members of a struct are written and read by a table (struct record_layout), which says which field is which member.
+ *
  * Threads: the owner's. Owner: nothing is kept. Errors: false without memory, or beyond 4 GiB (a nested one: 2 MiB).
  */
 #ifndef SLUICE_QUEUE_RECORD_H
@@ -20,6 +22,58 @@
 #include "core/bytes.h"
 
 #define RECORD_HEAD_BYTES 5
+
+/* ---- which field is which member ---- */
+
+enum record_kind {
+	RECORD_NONE, /* not a member of this struct */
+	RECORD_KIND_NUMBER,
+	RECORD_KIND_FLAG, /* a bool */
+	RECORD_KIND_ARRAY, /* text in the struct itself, cut to it; "" is left out */
+	RECORD_KIND_TEXT, /* text behind a pointer; NULL is left out */
+	RECORD_KIND_BYTES, /* bytes behind a pointer, and their size beside it; none are left out */
+};
+
+struct record_field {
+	enum record_kind kind;
+	uint16_t width; /* of a number or an array */
+	uint16_t offset;
+	uint16_t size_offset; /* of bytes: the size_t that goes with them */
+};
+
+/* By number; what the table does not have (a later version's, or nested) is passed over. */
+struct record_layout {
+	const struct record_field *fields;
+	size_t count;
+};
+
+#define RECORD_NUMBER(type, member)                                     \
+	{                                                               \
+		RECORD_KIND_NUMBER, sizeof(((struct type *)0)->member), \
+			offsetof(struct type, member), 0                \
+	}
+#define RECORD_FLAG(type, member)                                     \
+	{                                                             \
+		RECORD_KIND_FLAG, 1, offsetof(struct type, member), 0 \
+	}
+#define RECORD_ARRAY(type, member)                                     \
+	{                                                              \
+		RECORD_KIND_ARRAY, sizeof(((struct type *)0)->member), \
+			offsetof(struct type, member), 0               \
+	}
+#define RECORD_TEXT(type, member)                                     \
+	{                                                             \
+		RECORD_KIND_TEXT, 0, offsetof(struct type, member), 0 \
+	}
+#define RECORD_BYTES(type, member, size_member)                      \
+	{                                                            \
+		RECORD_KIND_BYTES, 0, offsetof(struct type, member), \
+			offsetof(struct type, size_member)           \
+	}
+#define RECORD_LAYOUT(table)                              \
+	{                                                 \
+		table, sizeof(table) / sizeof((table)[0]) \
+	}
 
 /* ---- write ---- */
 
@@ -38,6 +92,12 @@ bool record_put_bytes(struct bytes *out, unsigned number, const void *bytes, siz
 bool record_begin_nested(struct bytes *out, unsigned number, size_t *start)
 	__attribute__((warn_unused_result));
 bool record_end_nested(struct bytes *out, size_t start) __attribute__((warn_unused_result));
+
+bool record_put_members(struct bytes *out, const struct record_layout *layout, const void *from)
+	__attribute__((warn_unused_result));
+/* One field that holds all of them. */
+bool record_put_struct(struct bytes *out, unsigned number, const struct record_layout *layout,
+	const void *from) __attribute__((warn_unused_result));
 
 /* ---- read ---- */
 
@@ -58,5 +118,14 @@ int record_next(struct record_span *span, unsigned *number, struct record_span *
 /* False: it has no room in the member. */
 bool record_get_number(struct record_span value, void *member, size_t width)
 	__attribute__((warn_unused_result));
+
+/* Puts a copy of what a pointer member is to point to; 0 or -ENOMEM. */
+typedef int record_text_fn(void *owner, void *member, const void *bytes, size_t size);
+
+/* 0, -EBADMSG, or what `put_text` said. Layouts without pointers need none. */
+int record_take_member(const struct record_layout *layout, unsigned number,
+	struct record_span value, void *to, record_text_fn *put_text, void *owner);
+int record_take_members(const struct record_layout *layout, struct record_span span, void *to,
+	record_text_fn *put_text, void *owner);
 
 #endif

@@ -10,21 +10,35 @@
  *
  * What a record holds is its kind's affair (grant.h, suspension.h); the store keeps bytes.
  *
- * Owner: registry_item_fini, registry_entries_fini free what views gave. A change is its asker's.
+ * A name that was taken away and comes again begins with revision 1 again. A name is at most once in a list.
+ *
+ * Views (store.h): store_view_registered gives one record, store_view_registry all of a kind by name, store_view_journal the
+ * journal from its end.
+ *
+ * Owner: registry_item_fini frees what a view gave; an entry holds no memory. A change is its asker's until its answer.
+ * Errors: -EINVAL: a name, who, act or why that is too long (or no name), a bug of the asker's. -ENOSPC: no room (a list of
+ * more than REGISTRY_FEW changes leaves the last of the room to others).
  * Units: milliseconds since 1970.
- * Limits: a name at most REGISTRY_NAME_SIZE - 1 bytes of printable UTF-8; JOURNAL_MAX lines, the oldest go, a few with each change.
+ * Limits: sizes below; names are printable UTF-8, which their kind's owner checks. REGISTRY_CHANGES_MAX in a list, as all of
+ * it is one transaction. JOURNAL_MAX lines, the oldest go, a few with each change.
  */
 #ifndef SLUICE_QUEUE_REGISTRY_H
 #define SLUICE_QUEUE_REGISTRY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "core/bytes.h"
 
 #define REGISTRY_NAME_SIZE 128
 #define REGISTRY_WHO_SIZE  64
 #define REGISTRY_ACT_SIZE  32
 #define REGISTRY_WHY_SIZE  512
 #define JOURNAL_MAX        100000
+
+#define REGISTRY_CHANGES_MAX 10000
+#define REGISTRY_FEW         16
 
 enum registry_kind {
 	REGISTRY_GRANT = 1, /* grant.h */
@@ -63,5 +77,19 @@ struct registry_entry {
 };
 
 void registry_item_fini(struct registry_item *item);
+
+/* More than REGISTRY_FEW. */
+bool registry_is_long(const struct registry_change *changes);
+
+/* ---- for the store: a line of the journal as a record (record.h) ---- */
+
+/* -EINVAL: a text does not fit in an entry. */
+int registry_entry_from(
+	uint64_t number, const struct registry_change *change, struct registry_entry *out);
+bool registry_entry_encode(const struct registry_entry *entry, struct bytes *out)
+	__attribute__((warn_unused_result));
+/* 0 or -EBADMSG. */
+int registry_entry_decode(
+	uint64_t number, const void *record, size_t size, struct registry_entry *out);
 
 #endif

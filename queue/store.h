@@ -4,11 +4,12 @@
  * The verbs are a queue's. LMDB is the embedded backend (lmdb_*.c); no type of it shows here, so that another backend
  * can stand behind the same header.
  *
- * Four things are kept:
+ * Five things are kept:
  *   envelopes  id → record (envelope.h)
  *   texts      body id, sequence → chunk
  *   schedule   (upstream, lane, bucket, due, id): one row for each upstream that a message's recipients wait for.
  *   ledger     client → record (ledger.h)
+ *   registry   kind, name → record; and the journal of its changes (registry.h)
  * The schedule and the counts follow from the envelopes alone: every change of an envelope goes through store_add,
  * store_change or store_remove, and they derive the rows' and counts' changes (schedule.h) in the same transaction.
  *
@@ -35,6 +36,7 @@
 #include "core/reason.h"
 #include "queue/envelope.h"
 #include "queue/ledger.h"
+#include "queue/registry.h"
 
 #define UPSTREAM_SCAN    1
 #define UPSTREAM_HOLD    2
@@ -101,6 +103,13 @@ ssize_t store_orphans(struct store_batch *batch, uint64_t after, uint64_t *body_
 ssize_t store_merge_client(struct store_batch *batch, const struct ledger_client *change);
 
 /*
+ * All changes of the list or none, with their lines in the journal; *number is the last line's. -ESTALE, -EEXIST, -ENOENT,
+ * -EINVAL (registry.h), -ENOSPC: nothing was done, and *refused is the change that was in the way, where it was one.
+ */
+int store_register(struct store_batch *batch, const struct registry_change *changes,
+	uint64_t *number, const struct registry_change **refused);
+
+/*
  * 0, or the error that spoiled the batch: one that is not the request's own (the map full in the middle, memory, the
  * disk). Nothing can then be undone alone: abort it and do its requests again, in smaller batches.
  */
@@ -145,6 +154,21 @@ int store_view_client(struct store_view *view, const char *address, struct ledge
 /* Up to `max` clients whose addresses sort behind `after` ("": from the first), in order; damaged ones are passed over. */
 ssize_t store_view_clients(
 	struct store_view *view, const char *after, struct ledger_client **out, size_t max);
+
+/* 0 or -ENOENT; the item is the caller's. */
+int store_view_registered(struct store_view *view, enum registry_kind kind, const char *name,
+	struct registry_item *out);
+/* Up to `max` of a kind whose names sort behind `after` ("": from the first), in order; items as above. Returns how many. */
+ssize_t store_view_registry(struct store_view *view, enum registry_kind kind, const char *after,
+	struct registry_item *out, size_t max);
+/*
+ * Up to `max` lines of the journal with numbers below `before` (UINT64_MAX: from the newest), newest first: of this kind
+ * (0: of all) and name (NULL: all). Damaged ones are passed over. Returns how many.
+ */
+ssize_t store_view_journal(struct store_view *view, enum registry_kind kind, const char *name,
+	uint64_t before, struct registry_entry *out, size_t max);
+/* The journal's last number; 0: it is empty. */
+int store_view_journal_end(struct store_view *view, uint64_t *number);
 
 struct store_due {
 	uint64_t due_unix_ms;

@@ -16,6 +16,8 @@
 #include "core/network.h"
 #include "queue/registry.h"
 
+#define SUSPENSION_ACCOUNT "account:"
+
 enum suspension_kind { SUSPENDS_NETWORK = 1, SUSPENDS_ACCOUNT = 2 };
 
 struct suspension {
@@ -31,6 +33,8 @@ struct suspension {
 
 /* "10.1.2.3", "10.1.0.0/16", "account:NAME". NULL: none of these, or without memory. */
 struct suspension *suspension_new(const char *who);
+/* The NAME of SUSPENDS_ACCOUNT. */
+const char *suspension_account(const struct suspension *suspension);
 void suspension_close(struct suspension **suspension);
 
 bool suspension_encode(const struct suspension *suspension, struct bytes *out)

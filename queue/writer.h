@@ -53,6 +53,7 @@ enum writer_verb {
 	WRITER_UNHEARD, /* who sent the message did not hear that it was taken (repeats.h) */
 	WRITER_CHANGE, /* a change of an envelope, and messages that it brings into being */
 	WRITER_LEDGER, /* changes of the clients' ledger; -ENOSPC when no new mail is taken. What a failed commit took is not done again */
+	WRITER_REGISTER, /* changes of the registry: all of the list or none; errors as registry.h, and `refused` says where */
 	WRITER_CALL, /* something that must run on the writer's thread, outside a batch. -ECANCELED: the writer is stopping; -EIO: the store is broken */
 };
 
@@ -73,6 +74,8 @@ struct writer_request {
 	struct text_piece *pieces; /* APPEND */
 	struct message *message; /* ADD; CHANGE: a list added with it, or NULL */
 	const struct ledger_client *clients; /* LEDGER: a list */
+	const struct registry_change *registry; /* REGISTER: a list */
+	const struct registry_change *refused; /* REGISTER: the one that was in the way, or NULL */
 	writer_change_fn *change;
 	writer_call_fn *call;
 	void *argument;
@@ -81,6 +84,7 @@ struct writer_request {
 		first_id; /* ADD: the message that this one is a second copy of, and nothing was stored; 0: none */
 	bool renamed; /* ADD: its Message-ID was another's */
 	uint32_t expected_revision; /* writer's: the one that the change gives */
+	uint64_t journal_number; /* writer's: of the last line that came with REGISTER */
 	bool wrote; /* writer's: it has changed something in the batch */
 };
 

@@ -27,7 +27,8 @@ static bool has_room(const struct writer *writer, const struct writer_request *r
 {
 	if (writer_brings_new_mail(request))
 		return !writer->room.shut;
-	if (request->verb == WRITER_LEDGER)
+	if (request->verb == WRITER_LEDGER ||
+		(request->verb == WRITER_REGISTER && registry_is_long(request->registry)))
 		return !writer->room.shut;
 	return !brings_own_mail(request) || !writer->room.over_reserve;
 }
@@ -252,6 +253,21 @@ static int apply_ledger(struct store_batch *batch, struct writer_request *reques
 	return 0;
 }
 
+static int apply_register(struct store_batch *batch, struct writer_request *request, size_t *bytes)
+{
+	int rc = store_register(
+		batch, request->registry, &request->journal_number, &request->refused);
+
+	if (store_spoiled(batch) != 0)
+		return store_spoiled(batch);
+	request->result = rc;
+	request->wrote = rc == 0;
+	for (const struct registry_change *change = request->registry; change != NULL && rc == 0;
+		change = change->next)
+		*bytes += change->size + sizeof(struct registry_entry);
+	return 0;
+}
+
 int writer_apply(struct writer *writer, struct store_batch *batch, struct writer_request *request,
 	size_t *bytes)
 {
@@ -271,6 +287,8 @@ int writer_apply(struct writer *writer, struct store_batch *batch, struct writer
 		return apply_change(writer, batch, request, bytes);
 	case WRITER_LEDGER:
 		return apply_ledger(batch, request, bytes);
+	case WRITER_REGISTER:
+		return apply_register(batch, request, bytes);
 	case WRITER_DROP:
 	case WRITER_UNHEARD:
 	case WRITER_CALL:
@@ -344,6 +362,18 @@ static int look_up_change(struct writer *writer, const struct writer_request *re
 	return 1;
 }
 
+/*
+ * Each change has its line in the journal, in the same commit, and only the writer writes: what was stored last is the last line.
+ * Records cannot tell: a later request of the batch may have changed them again, or taken them away.
+ */
+static int look_up_register(struct writer *writer, const struct writer_request *request)
+{
+	uint64_t last;
+	int rc = store_view_journal_end(writer->view, &last);
+
+	return rc < 0 ? rc : last >= request->journal_number;
+}
+
 int writer_look_up(struct writer *writer, const struct writer_request *request)
 {
 	uint32_t revision;
@@ -357,6 +387,8 @@ int writer_look_up(struct writer *writer, const struct writer_request *request)
 		return look_up_change(writer, request);
 	case WRITER_LEDGER:
 		return 1; /* it cannot be told; facts may be lost, and are not counted twice */
+	case WRITER_REGISTER:
+		return look_up_register(writer, request);
 	case WRITER_DROP:
 	case WRITER_UNHEARD:
 	case WRITER_CALL:
