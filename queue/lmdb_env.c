@@ -31,6 +31,7 @@ static const char *const table_names[TABLE_COUNT] = {
 	[TABLE_LEDGER] = "ledger",
 	[TABLE_REGISTRY] = "registry",
 	[TABLE_JOURNAL] = "journal",
+	[TABLE_USAGE] = "usage",
 };
 
 int lmdb_errno(int rc)

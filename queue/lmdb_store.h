@@ -11,6 +11,7 @@
  *	           's' · last seen (8) · address                           → nothing; who was seen longest ago
  *	registry   kind (1) · name                                         → revision (4) · record
  *	journal    number (8)                                              → record (registry.c); numbers have no gaps
+ *	usage      kind (1) · name                                         → record (usage_record.c)
  *	state      "schema" → version (4); "totals" → counts; "name" · upstream (2) → its name;
  *	           "rows" · upstream (2) → messages (8) · bytes (8)
  *
@@ -55,6 +56,7 @@ enum lmdb_table {
 	TABLE_LEDGER,
 	TABLE_REGISTRY,
 	TABLE_JOURNAL,
+	TABLE_USAGE,
 	TABLE_COUNT,
 };
 
@@ -67,6 +69,12 @@ struct lmdb_totals {
 struct lmdb_upstream {
 	struct store_upstream_counts counts, committed;
 	bool changed; /* in this batch */
+};
+
+/* How far the search for usages to give up has come. */
+struct lmdb_usage_round {
+	uint8_t at[1 + USAGE_NAME_SIZE];
+	size_t size; /* of the key; 0: it begins */
 };
 
 /* Pages freed that a reader still looks at. */
@@ -108,6 +116,7 @@ struct store {
 	/* the writer's */
 	size_t map_pages, used_pages, page_bytes;
 	struct lmdb_pinned pinned;
+	struct lmdb_usage_round usage_round;
 	bool must_reopen; /* a commit failed */
 	bool must_write; /* reopened since: the next commit proves the disk */
 	unsigned begun; /* batches */
@@ -194,6 +203,13 @@ struct lmdb_journal_query {
 int lmdb_registry_journal(MDB_txn *txn, MDB_dbi journal, const struct lmdb_journal_query *query,
 	struct registry_entry *out, size_t max, size_t *count);
 int lmdb_registry_last_number(MDB_txn *txn, MDB_dbi journal, uint64_t *number);
+/* ---- lmdb_usage.c: who hands over how much ---- */
+
+/* 0 or -errno, for views. */
+int lmdb_usage_get(
+	MDB_txn *txn, MDB_dbi usages, enum usage_kind kind, const char *name, struct usage **out);
+int lmdb_usage_list(MDB_txn *txn, MDB_dbi usages, enum usage_kind kind, const char *after,
+	struct usage **out, size_t max, size_t *count);
 
 /* ---- lmdb_text.c: pieces of text ---- */
 

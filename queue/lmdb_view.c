@@ -233,6 +233,37 @@ int store_view_journal_end(struct store_view *view, uint64_t *number)
 	return rc;
 }
 
+/* ---- usage ---- */
+
+int store_view_usage(
+	struct store_view *view, enum usage_kind kind, const char *name, struct usage **out)
+{
+	int rc = enter(view);
+
+	if (rc < 0)
+		return rc;
+	rc = has(view, TABLE_USAGE)
+		     ? lmdb_usage_get(view->txn, table(view, TABLE_USAGE), kind, name, out)
+		     : -ENOENT;
+	leave(view);
+	return rc;
+}
+
+ssize_t store_view_usages(struct store_view *view, enum usage_kind kind, const char *after,
+	struct usage **out, size_t max)
+{
+	size_t count = 0;
+	int rc = enter(view);
+
+	if (rc < 0)
+		return rc;
+	if (has(view, TABLE_USAGE))
+		rc = lmdb_usage_list(
+			view->txn, table(view, TABLE_USAGE), kind, after, out, max, &count);
+	leave(view);
+	return rc < 0 ? rc : (ssize_t)count;
+}
+
 /* ---- schedule ---- */
 
 #define BUCKET_KEY_BYTES 7 /* upstream, lane, bucket */

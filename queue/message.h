@@ -9,6 +9,7 @@
 #define SLUICE_QUEUE_MESSAGE_H
 
 #include "queue/envelope.h"
+#include "queue/pace.h"
 #include "queue/text.h"
 
 /*
@@ -27,6 +28,7 @@ struct message_repeat {
 struct message {
 	struct message *next;
 	struct message_repeat repeat;
+	struct pace_terms pace;
 	struct envelope *envelope;
 	struct text_piece *pieces; /* not yet in the store; sequences follow those that are */
 };

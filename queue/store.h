@@ -4,12 +4,13 @@
  * The verbs are a queue's. LMDB is the embedded backend (lmdb_*.c); no type of it shows here, so that another backend
  * can stand behind the same header.
  *
- * Five things are kept:
+ * These are kept:
  *   envelopes  id → record (envelope.h)
  *   texts      body id, sequence → chunk
  *   schedule   (upstream, lane, bucket, due, id): one row for each upstream that a message's recipients wait for.
  *   ledger     client → record (ledger.h)
  *   registry   kind, name → record; and the journal of its changes (registry.h)
+ *   usage      grant, account or address → record (usage.h)
  * The schedule and the counts follow from the envelopes alone: every change of an envelope goes through store_add,
  * store_change or store_remove, and they derive the rows' and counts' changes (schedule.h) in the same transaction.
  *
@@ -37,6 +38,7 @@
 #include "queue/envelope.h"
 #include "queue/ledger.h"
 #include "queue/registry.h"
+#include "queue/usage.h"
 
 #define UPSTREAM_SCAN    1
 #define UPSTREAM_HOLD    2
@@ -101,6 +103,12 @@ ssize_t store_orphans(struct store_batch *batch, uint64_t after, uint64_t *body_
  * more than LEDGER_CLIENTS_MAX. -ENOSPC as for new mail. Returns the record's size. A damaged record begins anew.
  */
 ssize_t store_merge_client(struct store_batch *batch, const struct ledger_client *change);
+
+/* -ENOENT, -EBADMSG: there is none. Else the batch is spoiled. */
+int store_get_usage(
+	struct store_batch *batch, enum usage_kind kind, const char *name, struct usage **out);
+/* One that is new beyond USAGE_MAX has another taken away. It may use what is kept free of new mail. */
+int store_put_usage(struct store_batch *batch, const struct usage *usage);
 
 /*
  * All changes of the list or none, with their lines in the journal; *number is the last line's. -ESTALE, -EEXIST, -ENOENT,
@@ -169,6 +177,12 @@ ssize_t store_view_journal(struct store_view *view, enum registry_kind kind, con
 	uint64_t before, struct registry_entry *out, size_t max);
 /* The journal's last number; 0: it is empty. */
 int store_view_journal_end(struct store_view *view, uint64_t *number);
+/* 0 or -ENOENT, -EBADMSG. What the writer has not stored yet is not in it: it is as of the last commit. */
+int store_view_usage(
+	struct store_view *view, enum usage_kind kind, const char *name, struct usage **out);
+/* Up to `max` of a kind whose names sort behind `after` ("": from the first), in order; damaged ones are passed over. */
+ssize_t store_view_usages(struct store_view *view, enum usage_kind kind, const char *after,
+	struct usage **out, size_t max);
 
 struct store_due {
 	uint64_t due_unix_ms;

@@ -95,17 +95,23 @@ static int run_batch(struct writer *writer, size_t limit, struct batch_end *end)
 	if (rc < 0)
 		return rc;
 	rc = apply_group(writer, batch, limit, &end->tried, &items);
+	if (rc == 0 && items > 0)
+		rc = writer_pace_save(writer, batch);
 	if (rc < 0 || items == 0) {
 		store_abort(&batch);
+		writer_pace_forget(writer);
 		return rc;
 	}
 	end->committed = true;
 	rc = commit(&batch, items);
-	if (rc == 0) {
-		writer_heal_over(writer);
-		writer_nudge(writer);
+	if (rc < 0) {
+		writer_pace_forget(writer);
+		return rc;
 	}
-	return rc;
+	writer_pace_saved(writer);
+	writer_heal_over(writer);
+	writer_nudge(writer);
+	return 0;
 }
 
 /* One batch each; what fails now has its own result. */
@@ -318,7 +324,8 @@ struct writer *writer_open(
 	atomic_init(&writer->stopping, false);
 	writer->inbox = mailbox_open(capacity);
 	writer->repeats = repeats_open();
-	if (writer->inbox == NULL || writer->repeats == NULL ||
+	writer->pace = writer_pace_open();
+	if (writer->inbox == NULL || writer->repeats == NULL || writer->pace == NULL ||
 		store_view_open(store, &writer->view) < 0)
 		writer_close(&writer);
 	return writer;
@@ -331,6 +338,7 @@ void writer_close(struct writer **writer)
 	store_view_close(&(*writer)->view);
 	mailbox_close(&(*writer)->inbox);
 	repeats_close(&(*writer)->repeats);
+	writer_pace_close(&(*writer)->pace);
 	free(*writer);
 	*writer = NULL;
 }

@@ -48,7 +48,7 @@
 
 enum writer_verb {
 	WRITER_APPEND, /* pieces of a text that still arrives */
-	WRITER_ADD, /* a message: its last pieces and its envelope. -EDQUOT: it never came whole, and there are enough of those */
+	WRITER_ADD, /* a message: its last pieces and its envelope. -EDQUOT: it never came whole, and there are enough of those. -EAGAIN: over its rate (`pace` says which) */
 	WRITER_DROP, /* the text of a message that will not come (its client went away); swept in small steps. -EEXIST: the message came after all */
 	WRITER_UNHEARD, /* who sent the message did not hear that it was taken (repeats.h) */
 	WRITER_CHANGE, /* a change of an envelope, and messages that it brings into being */
@@ -83,6 +83,8 @@ struct writer_request {
 	uint64_t
 		first_id; /* ADD: the message that this one is a second copy of, and nothing was stored; 0: none */
 	bool renamed; /* ADD: its Message-ID was another's */
+	struct pace_outcome
+		pace; /* ADD: what its rates made of it; zeroed by who fills the request */
 	uint32_t expected_revision; /* writer's: the one that the change gives */
 	uint64_t journal_number; /* writer's: of the last line that came with REGISTER */
 	bool wrote; /* writer's: it has changed something in the batch */

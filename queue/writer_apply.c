@@ -154,6 +154,11 @@ static int apply_add(struct writer *writer, struct store_batch *batch,
 	request->first_id = 0;
 	if (is_second_copy(writer, batch, request))
 		return 0;
+	rc = writer_pace_judge(writer, batch, request);
+	if (rc == -EAGAIN)
+		request->result = rc;
+	if (rc < 0)
+		return rc == -EAGAIN ? 0 : rc;
 	choose_name(writer, request);
 	rc = store_add(batch, message->envelope);
 	if (rc == -EEXIST) {
@@ -163,6 +168,7 @@ static int apply_add(struct writer *writer, struct store_batch *batch,
 	if (rc < 0)
 		return rc;
 	request->wrote = true;
+	writer_pace_count(writer, request);
 	remember(writer, message);
 	return append_pieces(batch, message->envelope->body_id, message->pieces, bytes);
 }

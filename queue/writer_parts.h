@@ -4,6 +4,7 @@
  *   writer.c        the thread, the batches, the answers
  *   writer_take.c   what goes into the next group
  *   writer_apply.c  what each verb does in a batch, and how it is looked up after a failed commit
+ *   writer_pace.c   rates and usage of who sends
  *   writer_heal.c   a failed commit, until it is known what became of it
  *   writer_room.c   the watermarks
  *
@@ -78,6 +79,7 @@ struct writer {
 	struct writer_heal heal;
 	struct writer_room room;
 	struct repeats *repeats;
+	struct writer_pace *pace;
 
 	pthread_t thread;
 	bool started;
@@ -122,6 +124,23 @@ int writer_apply_drop(struct store_batch *batch, struct writer_request *request)
 void writer_settle_repeat(struct writer *writer, const struct writer_request *request);
 /* After a failed commit: 1: stored, 0: absent; negative: it cannot be told now. */
 int writer_look_up(struct writer *writer, const struct writer_request *request);
+
+/* ---- writer_pace.c ---- */
+
+struct writer_pace *writer_pace_open(void); /* NULL without memory */
+void writer_pace_close(struct writer_pace **pace);
+/*
+ * Of WRITER_ADD's message, before it is stored: may change its envelope. 0: store it; -EAGAIN: it is refused without a trace
+ * (request->pace says why); other negatives: the batch must be aborted.
+ */
+int writer_pace_judge(
+	struct writer *writer, struct store_batch *batch, struct writer_request *request);
+/* It was stored. */
+void writer_pace_count(struct writer *writer, const struct writer_request *request);
+/* Before the commit; 0 or the batch is spoiled. Then, as it went: */
+int writer_pace_save(struct writer *writer, struct store_batch *batch);
+void writer_pace_saved(struct writer *writer);
+void writer_pace_forget(struct writer *writer);
 
 /* ---- writer_heal.c ---- */
 

@@ -4,6 +4,7 @@
  *   - what was answered 0 is in the store after it was opened anew,
  *   - what was refused with another error than -EIO (unknown) is not,
  *   - a change and its bounce are both there or both not,
+ *   - what a grant has handed over and taken of its rate is what of it is in the store,
  *   - when the disk is well again, so is the writer.
  */
 #include "tests/faults/faults.h"
@@ -35,12 +36,18 @@ static struct asked *const *all_of(struct group *group)
 	return all;
 }
 
+static const struct pace_terms one_an_hour = {
+	.rates[PACE_GRANT] = {.messages_per_hour = 1, .recipients_per_hour = 1},
+	.burst_ms = 10 * PACE_HOUR_MS};
+
 static void submit_group(struct scene *scene, struct group *group)
 {
 	group->small = scene_message(scene, 100, 4096);
 	group->large = scene_message(scene, 101, 3 * STORE_PIECE_BYTES + 5);
 	group->arriving = scene_message(scene, 102, 2 * STORE_PIECE_BYTES);
 	group->bounce = scene_message(scene, 103, 900);
+	group->small->envelope->grant = group->large->envelope->grant = "printers";
+	group->small->pace = group->large->pace = one_an_hour;
 	scene_submit_add(scene, &group->add_small, group->small);
 	group->append.request = (struct writer_request){
 		.verb = WRITER_APPEND, .id = 102, .pieces = group->arriving->pieces};
@@ -89,8 +96,26 @@ static uint32_t revision_of(struct scene *scene, uint64_t id)
 	return revision;
 }
 
+static void check_usage(struct scene *scene)
+{
+	uint64_t stored = (uint64_t)scene_has(scene, 100) + scene_has(scene, 101);
+	struct usage *usage = NULL;
+	int rc = store_view_usage(scene->view, USAGE_GRANT, "printers", &usage);
+	uint64_t debt_ms;
+
+	assert_int_equal(rc, stored > 0 ? 0 : -ENOENT);
+	if (stored == 0)
+		return;
+	debt_ms = usage->messages_full_unix_us / 1000 - usage->first_unix_ms;
+	assert_int_equal(usage->messages, stored);
+	assert_int_equal(usage->messages_full_unix_us, usage->recipients_full_unix_us);
+	assert_int_equal((debt_ms + PACE_HOUR_MS / 2) / PACE_HOUR_MS, stored);
+	usage_close(&usage);
+}
+
 static void check_store(struct scene *scene, struct group *group)
 {
+	check_usage(scene);
 	check_told(group->add_small.request.result, scene_has(scene, 100));
 	check_told(group->add_large.request.result, scene_has(scene, 101));
 	if (group->append.request.result == 0) {
