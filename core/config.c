@@ -137,6 +137,11 @@ const struct config_client *config_client_of(
 	return NULL;
 }
 
+bool config_has_auth(const struct config *config)
+{
+	return config->auth_users != NULL;
+}
+
 const char *config_profile_name(enum profile profile)
 {
 	static const char *const names[] = {

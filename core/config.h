@@ -29,6 +29,7 @@ enum upstream_tls {
 	UPSTREAM_TLS_REQUIRED,
 	UPSTREAM_TLS_IMPLICIT
 };
+enum listener_auth { LISTENER_AUTH_OFF, LISTENER_AUTH_OPTIONAL, LISTENER_AUTH_REQUIRED };
 enum virus_action { VIRUS_DISCARD, VIRUS_QUARANTINE };
 
 struct config_listener {
@@ -50,6 +51,7 @@ struct config_listener {
 	int64_t session_timeout_ms;
 	char *domain; /* what addresses without one get; never NULL */
 	char *charset; /* what 8-bit text is taken for that does not say */
+	enum listener_auth auth; /* whether clients log in */
 	int64_t full_store_patience_ms; /* fragile: how long a reply is held on a full store */
 };
 
@@ -135,6 +137,9 @@ void config_close(struct config **config);
 /* The most exact section that the address is in; NULL: none. */
 const struct config_client *config_client_of(
 	const struct config *config, const struct address *address);
+
+/* Whether somebody is named who keeps the accounts of clients. */
+bool config_has_auth(const struct config *config);
 
 /* "50MB" → 52428800; "5d" → 432000000. Return 0 or -1. Units are powers of 1024; ms s m h d. */
 int config_parse_size(const char *text, uint64_t *bytes);

@@ -142,6 +142,37 @@ static int complete_listener(struct config_draft *draft, const struct config_giv
 	return listener->domain != NULL ? 0 : out_of_memory(draft, given);
 }
 
+/* Who may log in, where it is not said: everybody whose password is safe on its way. */
+static enum listener_auth usual_auth(const struct config_draft *draft,
+	const struct config_given *given, const struct config_listener *listener)
+{
+	if (listener->profile == PROFILE_SUBMISSION)
+		return LISTENER_AUTH_REQUIRED;
+	return config_has_auth(draft->config) && given->listener_tls != 0 ? LISTENER_AUTH_OPTIONAL
+									  : LISTENER_AUTH_OFF;
+}
+
+static int check_login(struct config_draft *draft, struct config_given *given)
+{
+	struct config_listener *listener = &draft->config->listeners[given->index];
+
+	if (!is_given(given, "auth"))
+		listener->auth = usual_auth(draft, given, listener);
+	if (listener->profile == PROFILE_SUBMISSION && listener->auth != LISTENER_AUTH_REQUIRED)
+		return config_fail(draft, given, "auth", 0,
+			"expected required: who submits logs in (profile = standard for others)");
+	if (listener->auth == LISTENER_AUTH_OFF)
+		return 0;
+	if (!config_has_auth(draft->config))
+		return config_fail(draft, given,
+			listener->profile == PROFILE_SUBMISSION ? "profile" : "auth", 0,
+			"expected a section auth with it, which says who keeps the accounts");
+	if (given->listener_tls == 0)
+		return config_fail(draft, given, "tls", 0,
+			"expected starttls or implicit: passwords are taken over TLS only");
+	return 0;
+}
+
 static int check_listen(struct config_draft *draft, struct config_given *given)
 {
 	const struct config_listener *listener = &draft->config->listeners[given->index];
@@ -151,7 +182,9 @@ static int check_listen(struct config_draft *draft, struct config_given *given)
 	if (listener->address_count == 0)
 		return config_fail(draft, given, "address", 0,
 			"expected at least one address, as {\"0.0.0.0:25\", \"[::]:25\"}");
-	if (listener->networks.count == 0)
+	if (check_login(draft, given) < 0)
+		return -1;
+	if (listener->networks.count == 0 && listener->auth == LISTENER_AUTH_OFF)
 		return config_fail(draft, given, "networks", 0,
 			"expected at least one network, as {\"10.0.0.0/8\"}: without it nobody "
 			"could hand over mail");

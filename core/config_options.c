@@ -20,7 +20,7 @@
 static const struct config_choice profiles[] = {
 	{"fragile", PROFILE_FRAGILE, false},
 	{"standard", PROFILE_STANDARD, false},
-	{"submission", PROFILE_SUBMISSION, true},
+	{"submission", PROFILE_SUBMISSION, false},
 	{NULL, 0, false},
 };
 
@@ -45,6 +45,13 @@ static const struct config_choice listener_tls[] = {
 	{"off", 0, false},
 	{"starttls", 1, true},
 	{"implicit", 2, true},
+	{NULL, 0, false},
+};
+
+static const struct config_choice listener_auth[] = {
+	{"off", LISTENER_AUTH_OFF, false},
+	{"optional", LISTENER_AUTH_OPTIONAL, false},
+	{"required", LISTENER_AUTH_REQUIRED, false},
 	{NULL, 0, false},
 };
 
@@ -126,7 +133,8 @@ static const struct config_option listen_options[] = {
 	{"tls", CONFIG_CHOICE, ASIDE(listener_tls), "off", .choices = listener_tls, .meaning =
 		"TLS for clients"},
 	{"min_tls", CONFIG_LATER, .meaning = "the oldest TLS version taken"},
-	{"auth", CONFIG_LATER, .meaning = "whether clients log in"},
+	{"auth", CONFIG_CHOICE, LISTENER(auth), .choices = listener_auth, .meaning =
+		"whether clients log in: `required` before they send; not given, it is `required` on a submission listener, `optional` where there is a section `auth` and TLS, else `off`"},
 };
 
 static const struct config_option client_options[] = {

@@ -22,6 +22,7 @@ struct conn_transport {
 	ssize_t (*read)(struct conn *conn, void *to, size_t size);
 	ssize_t (*write)(struct conn *conn, const struct iovec *from, int count);
 	void (*close)(struct conn *conn);
+	bool is_tls;
 	bool short_read_drains; /* a read shorter than asked for has taken all there was (epoll(7)) */
 };
 
@@ -34,6 +35,11 @@ struct conn {
 /* Takes the descriptor over: sets TCP_NODELAY, reads the local address. */
 void conn_init_plain(struct conn *conn, int fd, const struct address *peer);
 void conn_fini(struct conn *conn);
+
+static inline bool conn_is_tls(const struct conn *conn)
+{
+	return conn->transport->is_tls;
+}
 
 static inline ssize_t conn_read(struct conn *conn, void *to, size_t size)
 {

@@ -232,6 +232,7 @@ static int start_intake(struct daemon *daemon, struct reason *reason)
 		.writer = daemon->writer,
 		.ids = daemon->ids,
 		.clock = &clock_system,
+		.auth = daemon->auth,
 		.worker_credits = WORKER_CREDITS,
 	};
 	struct descriptor_shares shares = share_descriptors(daemon);
@@ -248,8 +249,8 @@ static int start_intake(struct daemon *daemon, struct reason *reason)
 	if (daemon->admission == NULL || daemon->jobs == NULL || daemon->server == NULL)
 		return reason_set(reason, "out of memory");
 	if (worker_pool_start(&daemon->workers, &smtp_service, daemon->server, config->workers,
-		    WORKER_CREDITS + TALLY_CREDITS + OTHER_CREDITS, daemon->jobs, &clock_system,
-		    reason) < 0)
+		    WORKER_CREDITS + TALLY_CREDITS + AUTH_CREDITS + OTHER_CREDITS, daemon->jobs,
+		    &clock_system, reason) < 0)
 		return -1;
 	acceptor_options = (struct acceptor_options){
 		.sockets = daemon->sockets,

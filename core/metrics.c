@@ -13,6 +13,12 @@
 			METRIC_COUNTER                                                        \
 	}
 
+#define LOGIN(mechanism, result)                                                                   \
+	{                                                                                          \
+		"sluice_smtpd_auth_total", "mechanism=\"" mechanism "\",result=\"" result "\"",    \
+			"Logins of clients, by mechanism and what became of them.", METRIC_COUNTER \
+	}
+
 /* Metrics of one name stand together, as the text format of Prometheus wants its samples. */
 static const struct metric_info table[METRIC_COUNT] = {
 	[METRIC_CONNECTIONS] = {"sluice_smtpd_connections", "", "Client connections that are open.",
@@ -49,10 +55,19 @@ static const struct metric_info table[METRIC_COUNT] = {
 	[METRIC_FRAGILE_STORE_FAILED] = FRAGILE_REFUSAL("store_failed"),
 	[METRIC_FRAGILE_STORE_UNKNOWN] = FRAGILE_REFUSAL("store_unknown"),
 	[METRIC_FRAGILE_RECIPIENTS] = FRAGILE_REFUSAL("too_many_recipients"),
+	[METRIC_FRAGILE_AUTH] = FRAGILE_REFUSAL("auth_unavailable"),
 	[METRIC_FRAGILE_LONGEST_IDLE] = FRAGILE_REFUSAL("longest_idle"),
 	[METRIC_FRAGILE_WAITED] = FRAGILE_REFUSAL("waited_too_long"),
 	[METRIC_FRAGILE_MANY_WAIT] = FRAGILE_REFUSAL("too_many_waiting"),
 	[METRIC_FRAGILE_OTHER] = FRAGILE_REFUSAL("other_4xx"),
+	[METRIC_AUTH_PLAIN_RIGHT] = LOGIN("PLAIN", "right"),
+	[METRIC_AUTH_PLAIN_WRONG] = LOGIN("PLAIN", "wrong"),
+	[METRIC_AUTH_PLAIN_LOCKED] = LOGIN("PLAIN", "locked"),
+	[METRIC_AUTH_PLAIN_UNAVAILABLE] = LOGIN("PLAIN", "unavailable"),
+	[METRIC_AUTH_LOGIN_RIGHT] = LOGIN("LOGIN", "right"),
+	[METRIC_AUTH_LOGIN_WRONG] = LOGIN("LOGIN", "wrong"),
+	[METRIC_AUTH_LOGIN_LOCKED] = LOGIN("LOGIN", "locked"),
+	[METRIC_AUTH_LOGIN_UNAVAILABLE] = LOGIN("LOGIN", "unavailable"),
 	[METRIC_COMMITS] = {"sluice_spool_commits_total", "", "Durable commits of the store.",
 		METRIC_COUNTER},
 	[METRIC_COMMITS_FAILED] = {"sluice_spool_commits_failed_total", "",

@@ -34,10 +34,20 @@ enum metric {
 	METRIC_FRAGILE_STORE_FAILED,
 	METRIC_FRAGILE_STORE_UNKNOWN,
 	METRIC_FRAGILE_RECIPIENTS,
+	METRIC_FRAGILE_AUTH, /* who keeps the accounts did not answer */
 	METRIC_FRAGILE_LONGEST_IDLE, /* closed so that another has its place */
 	METRIC_FRAGILE_WAITED, /* too long before the banner */
 	METRIC_FRAGILE_MANY_WAIT, /* before the banner already */
 	METRIC_FRAGILE_OTHER, /* any other 4xx: nobody should ever see one */
+	/* logins: by mechanism, and what the auth desk said (smtp/auth.h) */
+	METRIC_AUTH_PLAIN_RIGHT,
+	METRIC_AUTH_PLAIN_WRONG,
+	METRIC_AUTH_PLAIN_LOCKED,
+	METRIC_AUTH_PLAIN_UNAVAILABLE,
+	METRIC_AUTH_LOGIN_RIGHT,
+	METRIC_AUTH_LOGIN_WRONG,
+	METRIC_AUTH_LOGIN_LOCKED,
+	METRIC_AUTH_LOGIN_UNAVAILABLE,
 	METRIC_COMMITS,
 	METRIC_COMMITS_FAILED,
 	METRIC_COMMIT_ITEMS, /* requests that shared those commits */

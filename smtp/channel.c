@@ -1,6 +1,7 @@
 #include "smtp/channel.h"
 
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -28,9 +29,17 @@ void channel_init(struct channel *channel, int fd, const struct address *peer)
 	conn_init_plain(&channel->conn, fd, peer);
 }
 
+/* What a client has sent may be a part of a password. */
+static void wipe_kept(struct channel *channel)
+{
+	if (channel->kept.data != NULL)
+		OPENSSL_cleanse(channel->kept.data, channel->kept.size);
+}
+
 void channel_fini(struct channel *channel)
 {
 	conn_fini(&channel->conn);
+	wipe_kept(channel);
 	bytes_fini(&channel->kept);
 	bytes_fini(&channel->unsent);
 }
@@ -73,6 +82,7 @@ ssize_t channel_fill(struct channel *channel, struct channel_desk *desk, bool wa
 
 	if (kept > 0 && !wants_more) {
 		memcpy(desk->input, channel->kept.data, kept);
+		wipe_kept(channel);
 		bytes_fini(&channel->kept);
 		return (ssize_t)kept;
 	}
@@ -81,6 +91,7 @@ ssize_t channel_fill(struct channel *channel, struct channel_desk *desk, bool wa
 		return got;
 	if (kept > 0)
 		memcpy(desk->input, channel->kept.data, kept);
+	wipe_kept(channel);
 	bytes_clear(&channel->kept);
 	return (ssize_t)kept + got;
 }

@@ -5,7 +5,7 @@
  *   1. channel_fill puts what was kept from last time, and behind it what the socket has, into the worker's desk.
  *   2. The session takes what it can, straight from there.
  *   3. channel_keep copies what is left to the session's own memory: a part of a command, or what came behind a message
- *      that is not stored yet. An idle session keeps nothing and owns no buffer.
+ *      that is not stored yet. An idle session keeps nothing and owns no buffer. It is wiped when it was used.
  * Bytes out:
  *   1. Replies are gathered on the desk while the session works.
  *   2. channel_flush sends them all in one call. What the socket does not take stays with the channel, and the session

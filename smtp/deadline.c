@@ -1,6 +1,7 @@
 #include "smtp/deadline.h"
 
 #include "smtp/idle.h"
+#include "smtp/login.h"
 
 #define MS_PER_S        1000
 #define RATE_GRACE_PART 10 /* of data_timeout: what a message begins with */
@@ -88,6 +89,8 @@ int64_t deadline_next(const struct session *session)
 
 	if (session->state == SESSION_CLOSING)
 		return session->closing_end_mono_ms;
+	if (session->state == SESSION_CHECKING)
+		return login_due_mono_ms(session->login);
 	if (session->hold_end_mono_ms != 0)
 		return is_asking(session) ? INT64_MAX : session->retry_mono_ms;
 	if (session->blocked_since_mono_ms != 0)

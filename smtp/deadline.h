@@ -5,6 +5,7 @@
  *	text           data_timeout between two reads, message_timeout for the whole message
  *	unread replies command_timeout from the first that the socket did not take
  *	any of these   session_timeout
+ *	AUTH's reply   what the desk says; while it is asked there is none
  *	held replies   looked at again when retry_mono_ms says; nothing else ends the session meanwhile, nor because of it
  *	the writer     none here: the writer's own bound it (writer.h)
  *

@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "smtp/verb.h"
+
 #define LINES_MAX 16
 #define LINE_SIZE 352 /* a hostname's 255 bytes and a client's 63, and the words between */
 
@@ -45,6 +47,12 @@ static void format_limits(const struct session *session, char *line)
 	snprintf(line, LINE_SIZE, "LIMITS RCPTMAX=%u", policy_recipients(session->listener));
 }
 
+static void format_auth(const struct session *session, char *line)
+{
+	if (auth_is_offered(session))
+		snprintf(line, LINE_SIZE, "AUTH PLAIN LOGIN");
+}
+
 static const struct {
 	const char *word; /* NULL: `format` tells */
 	format_fn *format;
@@ -56,6 +64,7 @@ static const struct {
 	{"ENHANCEDSTATUSCODES", NULL, DEVICE_HIDE_CODES},
 	{"CHUNKING", NULL, DEVICE_HIDE_CHUNKING},
 	{"SMTPUTF8", NULL, DEVICE_HIDE_SMTPUTF8},
+	{NULL, format_auth, DEVICE_HIDE_AUTH},
 	{NULL, format_limits, DEVICE_HIDE_LIMITS},
 };
 
@@ -72,11 +81,12 @@ void greeting_ehlo(struct session *session)
 	for (size_t i = 0; i < sizeof(offers) / sizeof(offers[0]); i++) {
 		if (has(session, offers[i].hidden_by))
 			continue;
+		lines[count][0] = '\0';
 		if (offers[i].format != NULL)
 			offers[i].format(session, lines[count]);
 		else
 			snprintf(lines[count], LINE_SIZE, "%s", offers[i].word);
-		count++;
+		count += lines[count][0] != '\0';
 	}
 	for (size_t i = 0; i < count; i++)
 		session_reply(session, "250%c%s", i + 1 < count ? '-' : ' ', lines[i]);

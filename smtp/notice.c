@@ -102,6 +102,16 @@ static void note_helo(struct session *session, struct ledger_client *client)
 	ledger_count_helo(client, session->helo, client->last_unix_ms);
 }
 
+void notice_login(struct session *session, const char *mechanism)
+{
+	struct ledger_client *client = entry(session);
+
+	if (client == NULL)
+		return;
+	put_text(client->auth, sizeof(client->auth), mechanism);
+	put_text(client->account, sizeof(client->account), session->account);
+}
+
 void notice_message(struct session *session)
 {
 	const struct transaction *transaction = session->transaction;

@@ -20,7 +20,11 @@
 	[TROUBLE_STORE_FAILED] = {ACT_ANSWER,                                                      \
 		"451 4.3.0 Queue cannot be written, try again later"},                             \
 	[TROUBLE_STORE_UNKNOWN] = {ACT_CLOSE, NULL},                                               \
-	[TROUBLE_RECIPIENTS] = {ACT_ANSWER, "452 4.5.3 Too many recipients"}, LASTING_ANSWERS
+	[TROUBLE_RECIPIENTS] = {ACT_ANSWER, "452 4.5.3 Too many recipients"},                      \
+	[TROUBLE_LOGINS] = {ACT_ANSWER_CLOSE, "421 4.7.0 Too many failed logins"},                 \
+	[TROUBLE_AUTH_UNAVAILABLE] = {ACT_ANSWER,                                                  \
+		"454 4.7.0 Logins cannot be checked now, try again later"},                        \
+	LASTING_ANSWERS
 
 /* clang-format off */
 static const struct policy policies[] = {
@@ -49,6 +53,8 @@ static const struct policy policies[] = {
 			[TROUBLE_STORE_FAILED] = {ACT_CLOSE, NULL},
 			[TROUBLE_STORE_UNKNOWN] = {ACT_CLOSE, NULL},
 			[TROUBLE_RECIPIENTS] = {ACT_ANSWER, "550 5.5.3 Too many recipients"},
+			[TROUBLE_LOGINS] = {ACT_ANSWER, "535 5.7.8 Too many failed logins in this session"},
+			[TROUBLE_AUTH_UNAVAILABLE] = {ACT_HOLD, "535 5.7.0 Logins cannot be checked now"},
 			LASTING_ANSWERS,
 		},
 		.command_line_bytes = 4096,
@@ -80,6 +86,8 @@ enum metric policy_refusal_metric(enum trouble trouble)
 		[TROUBLE_STORE_FAILED] = METRIC_FRAGILE_STORE_FAILED,
 		[TROUBLE_STORE_UNKNOWN] = METRIC_FRAGILE_STORE_UNKNOWN,
 		[TROUBLE_RECIPIENTS] = METRIC_FRAGILE_RECIPIENTS,
+		[TROUBLE_LOGINS] = METRIC_COUNT,
+		[TROUBLE_AUTH_UNAVAILABLE] = METRIC_FRAGILE_AUTH,
 		[TROUBLE_MESSAGE_SIZE] = METRIC_COUNT,
 		[TROUBLE_MESSAGE_NUL] = METRIC_COUNT,
 		[TROUBLE_MESSAGE_LOOP] = METRIC_COUNT,
@@ -103,6 +111,8 @@ const char *policy_trouble_name(enum trouble trouble)
 		[TROUBLE_STORE_FAILED] = "store refused the message",
 		[TROUBLE_STORE_UNKNOWN] = "store is broken, outcome unknown",
 		[TROUBLE_RECIPIENTS] = "too many recipients",
+		[TROUBLE_LOGINS] = "too many failed logins",
+		[TROUBLE_AUTH_UNAVAILABLE] = "logins cannot be checked",
 		[TROUBLE_MESSAGE_SIZE] = "message is too large",
 		[TROUBLE_MESSAGE_NUL] = "message holds a NUL byte",
 		[TROUBLE_MESSAGE_LOOP] = "too many Received fields",

@@ -31,6 +31,8 @@ enum trouble {
 	TROUBLE_STORE_FAILED, /* it is known that the message is not stored */
 	TROUBLE_STORE_UNKNOWN, /* it is not known: no answer would be true */
 	TROUBLE_RECIPIENTS, /* more than a transaction may have */
+	TROUBLE_LOGINS, /* wrong ones */
+	TROUBLE_AUTH_UNAVAILABLE, /* who keeps the accounts does not answer */
 	TROUBLE_MESSAGE_SIZE,
 	TROUBLE_MESSAGE_NUL,
 	TROUBLE_MESSAGE_LOOP, /* too many Received fields */

@@ -16,9 +16,9 @@ struct server {
 };
 
 struct server_worker {
+	struct session_shared shared; /* first: tests look into it */
 	struct server *server;
 	struct config *config;
-	struct session_shared shared;
 };
 
 struct reload {
@@ -138,6 +138,7 @@ static void *begin(void *service, unsigned number, struct loop *loop, struct mai
 	shared->admission = server->options.admission;
 	shared->intake = intake_open(server->options.writer, inbox, server->options.worker_credits);
 	shared->tally = tally_open(server->options.writer, loop, inbox);
+	auth_line_init(&shared->auth, server->options.auth, inbox);
 	worker->server = server;
 	worker->config = config_share(server->latest);
 	if (!channel_desk_init(&shared->desk, CHANNEL_READ_BYTES) || shared->intake == NULL ||

@@ -1,17 +1,20 @@
 #include "smtp/session.h"
 
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "core/ascii.h"
 #include "core/log.h"
 #include "core/metrics.h"
 #include "smtp/deadline.h"
 #include "smtp/greeting.h"
 #include "smtp/idle.h"
+#include "smtp/login.h"
 #include "smtp/notice.h"
 #include "smtp/verb.h"
 
@@ -27,12 +30,14 @@ static const struct {
 	unsigned next;
 } states[SESSION_STATE_COUNT] = {
 	[SESSION_NEW] = {"new", BIT(READY) | BIT(CLOSING) | BIT(GONE)},
-	[SESSION_READY] = {"ready", BIT(MAIL) | BIT(HELD) | BIT(CLOSING) | BIT(GONE)},
+	[SESSION_READY] = {"ready", BIT(AUTH) | BIT(MAIL) | BIT(HELD) | BIT(CLOSING) | BIT(GONE)},
+	[SESSION_AUTH] = {"auth", BIT(CHECKING) | BIT(READY) | BIT(CLOSING) | BIT(GONE)},
 	[SESSION_MAIL] = {"mail", BIT(RCPT) | BIT(READY) | BIT(CLOSING) | BIT(GONE)},
 	[SESSION_RCPT] = {"rcpt", BIT(TEXT) | BIT(READY) | BIT(CLOSING) | BIT(GONE)},
 	[SESSION_TEXT] = {"text", BIT(STORING) | BIT(CLOSING) | BIT(GONE)},
 	[SESSION_STORING] = {"storing", BIT(RCPT) | BIT(READY) | BIT(CLOSING) | BIT(GONE)},
 	[SESSION_HELD] = {"held", BIT(MAIL) | BIT(READY) | BIT(CLOSING) | BIT(GONE)},
+	[SESSION_CHECKING] = {"checking", BIT(READY) | BIT(CLOSING) | BIT(GONE)},
 	[SESSION_CLOSING] = {"closing", BIT(GONE)},
 	[SESSION_GONE] = {"gone", 0},
 };
@@ -128,6 +133,7 @@ static void let_go(struct session *session)
 	channel_fini(&session->channel);
 	bytes_clear(&shared->desk.output);
 	admission_leave(shared->admission, &session->ticket);
+	login_abandon(session);
 	if (session->transaction != NULL)
 		data_abandon(session);
 }
@@ -137,7 +143,9 @@ static void free_session(struct session *session)
 	LIST_REMOVE(session, entry);
 	session->shared->session_count--;
 	transaction_close(&session->transaction);
+	login_close(&session->login);
 	config_close(&session->config);
+	free(session->account);
 	free(session->helo);
 	free(session);
 }
@@ -191,6 +199,16 @@ static void note_cr(struct session *session, const uint8_t *taken, size_t size)
 		session->sent_cr = true;
 }
 
+/* With or without its end: what follows the word may be a password. */
+static bool is_auth(const uint8_t *line, size_t size)
+{
+	while (size > 0 && (*line == ' ' || *line == '\t' || *line == '\0')) {
+		line++;
+		size--;
+	}
+	return ascii_begins((const char *)line, size, "AUTH");
+}
+
 /* How much of a line or lines was taken; sets wants_more when a part of a line is left. */
 static size_t take_command(struct session *session, uint8_t *input, size_t size)
 {
@@ -210,10 +228,15 @@ static size_t take_command(struct session *session, uint8_t *input, size_t size)
 	session->wants_more = progress == COMMAND_MORE;
 	note_cr(session, input, taken);
 	manners_begin_line(session, input, progress == COMMAND_MORE ? size : 0);
+	session->heard_secret =
+		session->heard_secret || session->state == SESSION_AUTH || is_auth(input, size);
 	if (progress == COMMAND_MORE)
 		return taken;
 	session->spoke = true;
-	if (!manners_meet(session, &command, taken, size - taken)) {
+	if (session->state == SESSION_AUTH) {
+		session->commands++;
+		login_take(session, &command);
+	} else if (!manners_meet(session, &command, taken, size - taken)) {
 		session->commands++;
 		verb_run(session, &command);
 	}
@@ -314,13 +337,16 @@ static void read_input(struct session *session)
 		if (session->state < SESSION_CLOSING &&
 			!channel_keep(&session->channel, &shared->desk, used, (size_t)got))
 			session_trouble(session, TROUBLE_MEMORY);
+		if (session->heard_secret)
+			OPENSSL_cleanse(shared->desk.input, (size_t)got);
+		session->heard_secret = false;
 	}
 }
 
 /* The end of every call from outside: replies leave, an ended session goes, a deadline is set. It may free the session. */
 static void finish_turn(struct session *session)
 {
-	if (session->shared->stopping && session->state <= SESSION_READY)
+	if (session->shared->stopping && session->state <= SESSION_AUTH)
 		session_trouble(session, TROUBLE_STOPPING);
 	send_replies(session);
 	if (session->state == SESSION_CLOSING && !channel_is_blocked(&session->channel))
@@ -330,7 +356,8 @@ static void finish_turn(struct session *session)
 		return;
 	}
 	let_go(session);
-	if (session->transaction == NULL || !session->transaction->handoff.under_way)
+	if (!login_is_under_way(session->login) &&
+		(session->transaction == NULL || !session->transaction->handoff.under_way))
 		free_session(session);
 }
 
@@ -343,6 +370,11 @@ void session_resume(struct session *session)
 	finish_turn(session);
 }
 
+static bool has_nothing_more(const struct channel *channel)
+{
+	return channel->peer_ended && channel->kept.size == 0 && !channel_has_unread(channel);
+}
+
 static void be_ready(void *owner, uint32_t events)
 {
 	struct session *session = owner;
@@ -350,6 +382,8 @@ static void be_ready(void *owner, uint32_t events)
 	channel_note(&session->channel, events);
 	if (session->hold_end_mono_ms != 0 && session->channel.peer_ended)
 		let_go(session); /* went while its reply was held: the message is dropped */
+	else if (session->state == SESSION_CHECKING && has_nothing_more(&session->channel))
+		let_go(session); /* whoever it is, nothing can come of it */
 	if (channel_is_blocked(&session->channel))
 		send_replies(session);
 	if (!session->is_later)
@@ -367,6 +401,8 @@ static void fire(void *owner)
 		let_go(session);
 	else if (session->state == SESSION_HELD)
 		mail_again(session);
+	else if (session->state == SESSION_CHECKING)
+		login_again(session);
 	else if (session->hold_end_mono_ms != 0)
 		data_again(session);
 	else
@@ -381,6 +417,8 @@ void session_stop(struct session *session)
 	/* one that is gone may still be held: the writer has its request */
 	if (session->hold_end_mono_ms != 0 && session->state < SESSION_CLOSING)
 		session_trouble(session, TROUBLE_STOPPING);
+	else if (session->state == SESSION_CHECKING)
+		login_hurry(session);
 	finish_turn(session);
 }
 

@@ -17,6 +17,7 @@
  *	                 │ └───► HELD ───┘ room again                                 │
  *	                 └──────────── RSET, EHLO; the reply to the dot ──────────────┘
  *	RCPT ──BDAT──► TEXT ──► STORING ──► RCPT: a chunk that is not the last
+ *	READY ──AUTH──► AUTH ──► CHECKING ──► READY: responses, then the desk (login.h)
  *	any ──► CLOSING ──► GONE;   any ──► GONE (connection broken)
  *
  * Threads: its worker's. Owner: itself; it is freed from within the calls of its watch, timer and letters, and never
@@ -40,6 +41,7 @@
 #include "queue/intake.h"
 #include "queue/quirk.h"
 #include "queue/tally.h"
+#include "smtp/auth_line.h"
 #include "smtp/channel.h"
 #include "smtp/command.h"
 #include "smtp/device.h"
@@ -51,15 +53,17 @@
 enum session_state {
 	SESSION_NEW,
 	SESSION_READY, /* greeted, no transaction */
+	SESSION_AUTH, /* the next line is a response of AUTH's */
 	SESSION_MAIL,
 	SESSION_RCPT,
 	SESSION_TEXT,
 	SESSION_STORING, /* the final dot is read, its reply waits for the writer */
 	SESSION_HELD, /* the reply to MAIL waits for room in the store */
+	SESSION_CHECKING, /* the reply to AUTH waits for the desk, or for its time */
 	SESSION_CLOSING,
 	SESSION_GONE,
 };
-#define SESSION_STATE_COUNT 9
+#define SESSION_STATE_COUNT 11
 
 LIST_HEAD(session_list, session);
 TAILQ_HEAD(session_queue, session);
@@ -76,6 +80,7 @@ struct session_shared {
 	uint64_t seed; /* of this start's hashes of texts (queue/inspection.h) */
 	struct admission *admission;
 	struct channel_desk desk;
+	struct auth_line auth;
 	struct session_list sessions;
 	size_t session_count;
 	struct session_queue
@@ -110,6 +115,10 @@ struct session {
 	unsigned commands, bad_commands; /* since the start or the last message */
 	char *helo; /* NULL: none yet */
 	char client[64];
+	char *account; /* NULL: not logged in */
+	unsigned login_failures;
+	struct login *login; /* NULL: no AUTH is under way */
+	bool heard_secret; /* what was read in this turn is wiped */
 	struct command_parser parser;
 	struct manners manners;
 	struct transaction *transaction;

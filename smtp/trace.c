@@ -44,6 +44,14 @@ static void clean_helo(const char *helo, const char *peer, char *out)
 		snprintf(out, HELO_BYTES + 1, "%s", peer);
 }
 
+/* RFC 3848 */
+static const char *protocol_of(const struct trace *trace)
+{
+	if (!trace->esmtp)
+		return "SMTP";
+	return trace->authenticated ? "ESMTPA" : "ESMTP";
+}
+
 size_t trace_format(const struct trace *trace, char *out)
 {
 	char peer[ADDRESS_TEXT_SIZE], helo[HELO_BYTES + 1];
@@ -56,9 +64,8 @@ size_t trace_format(const struct trace *trace, char *out)
 	size = snprintf(out, TRACE_SIZE,
 		"Received: from %s (%s)\r\n"
 		"\tby %.255s with %s id %s%s%.256s%s;%s%s\r\n",
-		helo, peer, trace->hostname, trace->esmtp ? "ESMTP" : "SMTP",
-		id_format(trace->id, id), has_for ? "\r\n\tfor <" : "",
-		has_for ? trace->recipient : "", has_for ? ">" : "", has_for ? " " : "\r\n\t",
-		clock_format_rfc5322(trace->unix_ms, date));
+		helo, peer, trace->hostname, protocol_of(trace), id_format(trace->id, id),
+		has_for ? "\r\n\tfor <" : "", has_for ? trace->recipient : "", has_for ? ">" : "",
+		has_for ? " " : "\r\n\t", clock_format_rfc5322(trace->unix_ms, date));
 	return (size_t)size;
 }

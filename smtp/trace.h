@@ -20,6 +20,7 @@
 struct trace {
 	const char *helo; /* NULL: none was said, and the peer's address stands for it */
 	bool esmtp;
+	bool authenticated; /* logged in: ESMTPA (RFC 3848); as whom is nobody's business */
 	const struct address *peer;
 	const char *hostname; /* ours */
 	uint64_t id;

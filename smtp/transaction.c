@@ -164,12 +164,14 @@ struct envelope *transaction_envelope(
 	envelope->chunk_count = handoff->text.piece_count;
 	envelope->received_unix_ms = client->now_unix_ms;
 	envelope->lane = LANE_NORMAL;
-	envelope->bucket = schedule_bucket(NULL, client->address);
+	envelope->bucket = schedule_bucket(client->account, client->address);
 	envelope->reverse_path = envelope_text(envelope, transaction->reverse_path);
 	envelope->client = envelope_text(envelope, client->address);
 	envelope->helo = envelope_text(envelope, client->helo != NULL ? client->helo : "");
+	envelope->account = envelope_text(envelope, client->account);
 	envelope->listener = envelope_text(envelope, client->listener);
 	if (envelope->reverse_path == NULL || envelope->client == NULL || envelope->helo == NULL ||
+		(envelope->account == NULL) != (client->account == NULL) ||
 		envelope->listener == NULL || !set_recipients(envelope, transaction) ||
 		!set_plan(envelope, &transaction->findings.plan) ||
 		!set_quirks(envelope, client->quirks))

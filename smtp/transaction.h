@@ -62,6 +62,7 @@ bool transaction_inspect(struct transaction *transaction, const struct inspectio
 struct transaction_client {
 	const char *address;
 	const char *helo; /* NULL: it said none */
+	const char *account; /* NULL: it is not logged in */
 	const char *listener;
 	uint64_t now_unix_ms;
 	const struct quirk_set

@@ -45,7 +45,9 @@ static const struct verb table[] = {
 	{"EXPN", verb_unoffered, ANYTIME, ARGUMENT_ANY, NULL, NULL, NOTED(QUIRK_OLD_COMMANDS)},
 	{"STARTTLS", verb_unoffered, ANYTIME, ARGUMENT_ANY, NULL, NULL,
 		NOTED(QUIRK_STARTTLS_UNASKED)},
-	{"AUTH", verb_unoffered, ANYTIME, ARGUMENT_ANY, NULL, NULL, NOTED(QUIRK_AUTH_UNASKED)},
+	{"AUTH", verb_auth, IN(READY), ARGUMENT_NEEDED, "AUTH mechanism [response]",
+		"503 5.5.1 AUTH cannot be within a message, send RSET first",
+		.lenient_argument = ARGUMENT_NEEDED, .begins_in = IN(NEW)},
 	{"BDAT", verb_bdat, ANYTIME, ARGUMENT_ANY, NULL, NULL, OPTIONAL},
 	{"ETRN", verb_unoffered, ANYTIME, ARGUMENT_ANY, NULL, NULL, NOTED(QUIRK_OLD_COMMANDS)},
 	{"TURN", verb_unoffered, ANYTIME, ARGUMENT_ANY, NULL, NULL, NOTED(QUIRK_OLD_COMMANDS)},
@@ -158,6 +160,8 @@ void verb_run(struct session *session, const struct command *command)
 		verb_foreign(session, command);
 	else if (command->fault != COMMAND_SOUND && verb != NULL && verb->run == verb_bdat)
 		bdat_end(session, fault_replies[command->fault]);
+	else if (command->fault == COMMAND_TOO_LONG && verb != NULL && verb->run == verb_auth)
+		session_reject(session, "500 5.5.6 Response is too long");
 	else if (command->fault != COMMAND_SOUND)
 		session_reject(session, "%s", fault_replies[command->fault]);
 	else if (verb != NULL)

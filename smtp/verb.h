@@ -26,10 +26,18 @@ void verb_run(struct session *session, const struct command *command);
 bool verb_is_known(const struct command *command);
 
 verb_fn verb_ehlo, verb_helo, verb_mail, verb_rcpt, verb_data, verb_bdat;
+verb_fn verb_auth;
 verb_fn verb_rset, verb_noop, verb_quit, verb_vrfy, verb_help;
 verb_fn verb_unoffered; /* known and not done here */
 verb_fn verb_forbidden; /* XCLIENT, XFORWARD: nobody may */
 verb_fn verb_foreign; /* another protocol's: an attack, not a quirk */
+
+/* Whether the client may log in here and now. */
+bool auth_is_offered(const struct session *session);
+/* Whether it must, before it sends mail. */
+bool auth_is_missing(const struct session *session);
+/* Who it was is forgotten, as TLS begins (RFC 3207 4.2). */
+void auth_forget(struct session *session);
 
 /* The reply to MAIL was held for room in the store: looks again. */
 void mail_again(struct session *session);

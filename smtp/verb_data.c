@@ -35,6 +35,7 @@ bool data_begin(struct session *session)
 	uint64_t id = id_next(shared->ids);
 	struct trace trace = {.helo = session->helo,
 		.esmtp = session->esmtp,
+		.authenticated = session->account != NULL,
 		.peer = &session->channel.conn.peer,
 		.hostname = session->config->hostname,
 		.id = id,
@@ -239,6 +240,7 @@ struct envelope *data_envelope(struct session *session, struct message_repeat *r
 	struct quirk_set quirks = session->quirks;
 	struct transaction_client client = {.address = session->client,
 		.helo = session->helo,
+		.account = session->account,
 		.listener = session->listener->name,
 		.now_unix_ms = clock_unix_ms(session->shared->clock),
 		.quirks = &quirks};

@@ -1,4 +1,4 @@
-/* verb_mail.c: MAIL FROM: the reverse-path and its parameters. RFC 5321 4.1.1.2, RFC 1870 (SIZE), RFC 6152 (BODY), RFC 6531 (SMTPUTF8). */
+/* verb_mail.c: MAIL FROM: the reverse-path and its parameters. RFC 5321 4.1.1.2, RFC 1870 (SIZE), RFC 6152 (BODY), RFC 6531 (SMTPUTF8), RFC 4954 (AUTH). */
 #include "core/ascii.h"
 #include "queue/writer.h"
 #include "smtp/deadline.h"
@@ -32,6 +32,16 @@ static bool parse_size(const struct path_parameter *parameter, uint64_t *size_by
 	return true;
 }
 
+/* Who first handed the message over (RFC 4954 5): nobody here is trusted to say, so it is read and forgotten. */
+static bool is_submitter(const struct path_parameter *parameter)
+{
+	for (size_t i = 0; i < parameter->value_size; i++)
+		if (parameter->value[i] <= ' ' || parameter->value[i] > '~' ||
+			parameter->value[i] == '=')
+			return false;
+	return parameter->value_size > 0;
+}
+
 static const char *take_parameter(const struct path_parameter *parameter, void *context)
 {
 	struct mail_parameters *out = context;
@@ -48,6 +58,9 @@ static const char *take_parameter(const struct path_parameter *parameter, void *
 			return NULL;
 		return "501 5.5.4 BODY= wants 7BIT or 8BITMIME";
 	}
+	if (ascii_equals(parameter->name, parameter->name_size, "AUTH"))
+		return is_submitter(parameter) ? NULL
+					       : "501 5.5.4 AUTH= wants an address as xtext, or <>";
 	if (ascii_equals(parameter->name, parameter->name_size, "SMTPUTF8")) {
 		out->smtputf8 = true;
 		return parameter->value == NULL ? NULL : "501 5.5.4 SMTPUTF8 has no value";
@@ -107,11 +120,23 @@ static void answer_mail(struct session *session)
 	}
 }
 
+/* RFC 4954 6 */
+static const char *judge_client(const struct session *session)
+{
+	if (!auth_is_missing(session))
+		return NULL;
+	return auth_is_offered(session) ? "530 5.7.0 Authentication is required"
+					: "530 5.7.0 Send STARTTLS and AUTH first";
+}
+
 void verb_mail(struct session *session, const struct command *command)
 {
 	struct mail_parameters parameters = {0};
 	struct path path;
-	const char *refusal = parse_mail(session, command, &path, &parameters);
+	const char *refusal = judge_client(session);
+
+	if (refusal == NULL)
+		refusal = parse_mail(session, command, &path, &parameters);
 
 	if (refusal != NULL) {
 		session_reject(session, "%s", refusal);

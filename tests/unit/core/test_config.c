@@ -412,7 +412,7 @@ static void misspelt_names_get_the_nearest(void **state)
 			"(did you mean 'campus'?)"},
 		{"listen a { profile = fragil }",
 			":1: section listen 'a', option 'profile': expected one of fragile, "
-			"standard, got 'fragil' (did you mean 'fragile'?)"},
+			"standard, submission, got 'fragil' (did you mean 'fragile'?)"},
 	};
 
 	(void)state;
@@ -550,6 +550,17 @@ static void options_must_fit_each_other(void **state)
 		{"\n\nlisten a { address =\n\"127.0.0.1:25\"\n}\n" UPSTREAM ROUTE,
 			":3: section listen 'a', option 'networks': expected at least one network, "
 			"as {\"10.0.0.0/8\"}: without it nobody could hand over mail"},
+		{"listen a { address = \"127.0.0.1:25\" networks = \"192.0.2.1\"\nauth = optional "
+		 "}" UPSTREAM ROUTE,
+			":2: section listen 'a', option 'auth': expected a section auth with it, "
+			"which says who keeps the accounts"},
+		{"listen a { address = \"127.0.0.1:25\"\nprofile = submission }" UPSTREAM ROUTE,
+			":2: section listen 'a', option 'profile': expected a section auth with "
+			"it, which says who keeps the accounts"},
+		{"listen a { address = \"127.0.0.1:25\" profile = submission\nauth = "
+		 "optional }" UPSTREAM ROUTE,
+			":2: section listen 'a', option 'auth': expected required: who submits "
+			"logs in (profile = standard for others)"},
 		{DOOR "\nupstream a { hosts = {} }\n" ROUTE,
 			":3: section upstream 'a', option 'hosts': expected at least one host, as "
 			"{\"smtp.example.edu:25\"}"},
@@ -634,14 +645,10 @@ static void parts_that_do_not_exist_yet_are_named(void **state)
 		{"web { address = 127.0.0.1:8025 }", ":1: section web: not in this version"},
 		{"include(\"other.conf\")",
 			":1: option 'include': not in this version: one file holds all"},
-		{"listen a {\n profile = submission }", ":2: section listen 'a', option 'profile': "
-							"'submission': not in this version"},
 		{"listen a { tls = starttls }",
 			":1: section listen 'a', option 'tls': 'starttls': not in this version"},
 		{"listen a { tls = off\n min_tls = \"1.0\" }",
 			":2: section listen 'a', option 'min_tls': not in this version"},
-		{"listen a { auth = required }",
-			":1: section listen 'a', option 'auth': not in this version"},
 		{"scan { order = {clamav, rspamd} }",
 			":1: section scan, option 'order': not in this version"},
 		{"scan { on_virus = quarantine }",
@@ -788,7 +795,7 @@ static void failed_load_leaves_nothing_for_the_next(void **state)
 	for (int i = 0; i < 100; i++) {
 		check_refused("listen a { networks = {\"10.0.0.0/8\"} profile = x }",
 			":1: section listen 'a', option 'profile': expected one of fragile, "
-			"standard, got 'x'");
+			"standard, submission, got 'x'");
 		config = load(REST);
 		assert_int_equal(config->listener_count, 1);
 		config_close(&config);

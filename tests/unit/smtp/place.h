@@ -15,6 +15,7 @@
 #include "core/metrics.h"
 #include "queue/id.h"
 #include "smtp/server.h"
+#include "smtp/session.h"
 
 #define PLACE_MAP     (64u << 20)
 #define PLACE_CREDITS 4
@@ -65,7 +66,8 @@ static inline struct config *place_config(const char *extra)
 	return config;
 }
 
-static inline void place_open(struct place *place, uint64_t map_bytes)
+/* `auth` NULL: nobody can log in. */
+static inline void place_open_with(struct place *place, uint64_t map_bytes, struct auth *auth)
 {
 	struct admission_limits limits[] = {{500, 500, false}, {500, 500, true}};
 	struct server_options options;
@@ -82,13 +84,24 @@ static inline void place_open(struct place *place, uint64_t map_bytes)
 		.ids = place->ids,
 		.admission = place->admission,
 		.clock = &place->scene.turned.clock,
+		.auth = auth,
 		.worker_credits = PLACE_CREDITS};
 	place->server = server_open(&options);
 	place->loop = loop_open(&place->scene.turned.clock);
-	place->inbox = mailbox_open(PLACE_CREDITS + 2);
+	place->inbox = mailbox_open(PLACE_CREDITS + AUTH_CREDITS + 2);
 	assert_true(place->server != NULL && place->loop != NULL && place->inbox != NULL);
 	place->service = smtp_service.begin(place->server, 0, place->loop, place->inbox);
 	assert_non_null(place->service);
+}
+
+static inline void place_open(struct place *place, uint64_t map_bytes)
+{
+	place_open_with(place, map_bytes, NULL);
+}
+
+static inline struct session_shared *place_shared(struct place *place)
+{
+	return place->service;
 }
 
 static inline void place_turn(struct place *place)
