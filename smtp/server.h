@@ -21,8 +21,8 @@ struct server_options {
 	struct id_source *ids;
 	struct admission *admission;
 	const struct clock *clock;
-	struct auth *
-		auth; /* NULL: nobody can log in. Each worker has AUTH_CREDITS with it (auth.h) */
+	struct auth
+		*auth; /* NULL: nobody can log in. Each worker has AUTH_CREDITS with it (auth.h) */
 	size_t worker_credits; /* requests to the writer that one worker may have under way */
 };
 
