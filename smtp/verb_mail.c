@@ -12,6 +12,7 @@ struct mail_parameters {
 	uint64_t size_bytes; /* 0: not said */
 	bool body_8bitmime;
 	bool smtputf8;
+	bool may_say_auth; /* clients may log in here, so AUTH= is known */
 };
 
 /* One beyond 64 bits counts as the greatest. */
@@ -58,7 +59,7 @@ static const char *take_parameter(const struct path_parameter *parameter, void *
 			return NULL;
 		return "501 5.5.4 BODY= wants 7BIT or 8BITMIME";
 	}
-	if (ascii_equals(parameter->name, parameter->name_size, "AUTH"))
+	if (ascii_equals(parameter->name, parameter->name_size, "AUTH") && out->may_say_auth)
 		return is_submitter(parameter) ? NULL
 					       : "501 5.5.4 AUTH= wants an address as xtext, or <>";
 	if (ascii_equals(parameter->name, parameter->name_size, "SMTPUTF8")) {
@@ -131,7 +132,8 @@ static const char *judge_client(const struct session *session)
 
 void verb_mail(struct session *session, const struct command *command)
 {
-	struct mail_parameters parameters = {0};
+	struct mail_parameters parameters = {
+		.may_say_auth = session->listener->auth != LISTENER_AUTH_OFF};
 	struct path path;
 	const char *refusal = judge_client(session);
 
