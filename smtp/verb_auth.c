@@ -60,8 +60,15 @@ void verb_auth(struct session *session, const struct command *command)
 	}
 	if (session->policy->lenient && !session->esmtp)
 		session_quirk(session, QUIRK_AUTH_UNASKED, "AUTH", 4);
-	if (session->account != NULL)
+	if (session->state == SESSION_NEW)
+		session_reject(session, "503 5.5.1 Send EHLO first");
+	else if (session->state != SESSION_READY)
+		session_reject_one(
+			session, "503 5.5.1 AUTH cannot be within a message, send RSET first");
+	else if (session->account != NULL)
 		session_reject_one(session, "503 5.5.1 You are logged in already");
+	else if (word_size == 0)
+		session_reject_one(session, "501 5.5.4 Syntax: AUTH mechanism [response]");
 	else if (!sasl_mechanism_find(command->argument, word_size, &mechanism))
 		session_reject_one(session, "504 5.5.4 Mechanisms are PLAIN and LOGIN");
 	else if (session->login_failures >= LOGIN_FAILURES_MAX)
