@@ -48,6 +48,10 @@ enum metric {
 	METRIC_AUTH_LOGIN_WRONG,
 	METRIC_AUTH_LOGIN_LOCKED,
 	METRIC_AUTH_LOGIN_UNAVAILABLE,
+	METRIC_AUTH_CACHED, /* smtp/auth's, as the next; logins that were right and known */
+	METRIC_AUTH_WAITING, /* gauge */
+	METRIC_AUTH_LOCKOUTS_ADDRESS,
+	METRIC_AUTH_LOCKOUTS_ACCOUNT,
 	METRIC_COMMITS,
 	METRIC_COMMITS_FAILED,
 	METRIC_COMMIT_ITEMS, /* requests that shared those commits */

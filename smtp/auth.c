@@ -1,5 +1,6 @@
 #include "smtp/auth.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -7,11 +8,14 @@
 
 #include "core/log.h"
 #include "core/loop.h"
+#include "core/metrics.h"
+#include "smtp/auth_cache.h"
+#include "smtp/auth_guard.h"
 
 #define WAIT_MS \
 	INT64_C(30000) /* for room at the backend; then a client that takes a 4xx gets one */
 
-#define OTHER_LETTERS 64 /* reloads, the end */
+#define OTHER_LETTERS 128 /* reloads, questions of the admin thread, the end */
 
 TAILQ_HEAD(request_list, auth_request);
 
@@ -20,7 +24,15 @@ struct auth {
 	struct config *config;
 	struct auth_host host;
 	struct auth_backend *backend;
-	struct request_list waiting; /* for room at the backend, in the order in which they came */
+	struct auth_guard *guard;
+	struct auth_cache *cache;
+	unsigned cleared; /* times that the cache was */
+	/*
+	 * For room at the backend, in the order in which they came: those that were right from there before, and all others. They
+	 * take turns, so that a flood of guesses costs the others half of the hashing threads, and no more.
+	 */
+	struct request_list known, unknown;
+	bool unknown_next;
 	size_t asked; /* questions that the backend has */
 	bool asking; /* ask_on runs */
 	struct loop_timer patience;
@@ -30,15 +42,85 @@ struct auth {
 	bool started;
 };
 
+static int64_t now_of(const struct auth *auth)
+{
+	return loop_now_ms(auth->host.loop);
+}
+
+static struct auth_guard_limits limits_of(const struct config *config)
+{
+	return (struct auth_guard_limits){
+		.tries = config->auth_tries,
+		.account_tries = config->auth_account_tries,
+		.lock_out_ms = config->auth_lock_out_ms,
+		.delay_ms = config->auth_delay_ms,
+		.delay_max_ms = config->auth_delay_max_ms,
+	};
+}
+
 /* ---- the end of a request ---- */
 
-static void answer(struct auth_request *request, enum auth_result result)
+static void answer(struct auth_request *request, enum auth_result result, int64_t delay_ms)
 {
 	explicit_bzero(request->password, sizeof(request->password));
 	request->result = result;
-	request->delay_ms = 0;
+	request->delay_ms = delay_ms;
 	if (!mailbox_push(request->answer_to, &request->letter))
 		log_panic("auth: a worker's inbox has no room for an answer");
+}
+
+static void answer_right(struct auth *auth, struct auth_request *request)
+{
+	auth_guard_right(auth->guard, request->account, &request->peer, now_of(auth));
+	answer(request, AUTH_RIGHT, 0);
+}
+
+static void tell_lock_out(const struct auth *auth, const struct auth_request *request,
+	const struct auth_guard_wrong *wrong)
+{
+	struct log_quoted account;
+	char address[LOCKOUT_WHO_SIZE];
+
+	auth_guard_name_address(&request->peer, address);
+	if (wrong->locked[LOCKOUT_ADDRESS]) {
+		metric_add(METRIC_AUTH_LOCKOUTS_ADDRESS, 1);
+		log_event_limited(LOG_WARNING, "address_locked_out",
+			"address=%s wrong=%u last_account=\"%s\" seconds=%" PRId64, address,
+			wrong->count[LOCKOUT_ADDRESS], log_text(&account, request->account),
+			auth->config->auth_lock_out_ms / 1000);
+	}
+	if (wrong->locked[LOCKOUT_ACCOUNT]) {
+		metric_add(METRIC_AUTH_LOCKOUTS_ACCOUNT, 1);
+		log_event_limited(LOG_WARNING, "account_locked_out",
+			"account=\"%s\" wrong=%u last_address=%s seconds=%" PRId64,
+			log_text(&account, request->account), wrong->count[LOCKOUT_ACCOUNT],
+			address, auth->config->auth_lock_out_ms / 1000);
+	}
+}
+
+static void answer_wrong(struct auth *auth, struct auth_request *request)
+{
+	struct auth_guard_wrong wrong =
+		auth_guard_wrong(auth->guard, request->account, &request->peer, now_of(auth));
+
+	tell_lock_out(auth, request, &wrong);
+	answer(request, AUTH_WRONG, wrong.delay_ms);
+}
+
+/* By what is known already. False: who keeps the accounts has to be asked. */
+static bool answer_at_once(struct auth *auth, struct auth_request *request)
+{
+	int64_t now_ms = now_of(auth);
+
+	if (!auth_guard_admits(auth->guard, request->account, &request->peer, now_ms)) {
+		answer(request, AUTH_LOCKED, auth->config->auth_delay_max_ms);
+		return true;
+	}
+	if (!auth_cache_has(auth->cache, request->account, request->password, now_ms))
+		return false;
+	metric_add(METRIC_AUTH_CACHED, 1);
+	answer_right(auth, request);
+	return true;
 }
 
 /* ---- the backend ---- */
@@ -47,16 +129,23 @@ static void ask_on(struct auth *auth);
 
 static void take_verdict(struct auth_question *question, enum auth_verdict verdict)
 {
-	static const enum auth_result results[] = {
-		[AUTH_VERDICT_RIGHT] = AUTH_RIGHT,
-		[AUTH_VERDICT_WRONG] = AUTH_WRONG,
-		[AUTH_VERDICT_UNAVAILABLE] = AUTH_UNAVAILABLE,
-	};
 	struct auth_request *request = LETTER_OF(question, struct auth_request, question);
 	struct auth *auth = request->auth;
+	int64_t now_ms = now_of(auth);
 
 	auth->asked--;
-	answer(request, results[verdict]);
+	if (verdict == AUTH_VERDICT_UNAVAILABLE) {
+		answer(request, AUTH_UNAVAILABLE, 0);
+	} else if (!auth_guard_admits(auth->guard, request->account, &request->peer, now_ms)) {
+		/* locked out meanwhile: guesses that were made side by side are none more than others */
+		answer(request, AUTH_LOCKED, auth->config->auth_delay_max_ms);
+	} else if (verdict == AUTH_VERDICT_WRONG) {
+		answer_wrong(auth, request);
+	} else {
+		if (request->cleared == auth->cleared) /* else it was right by what was so before */
+			auth_cache_put(auth->cache, request->account, request->password, now_ms);
+		answer_right(auth, request);
+	}
 	ask_on(auth);
 }
 
@@ -68,8 +157,27 @@ static void ask(struct auth *auth, struct auth_request *request)
 		.peer = &request->peer,
 		.answered = take_verdict,
 	};
+	request->cleared = auth->cleared;
 	auth->asked++;
 	auth->backend->kind->ask(auth->backend, &request->question);
+}
+
+static struct auth_request *next_of(struct auth *auth)
+{
+	struct request_list *lists[] = {&auth->known, &auth->unknown};
+	struct auth_request *request = TAILQ_FIRST(lists[auth->unknown_next]);
+	bool unknown = auth->unknown_next;
+
+	if (request == NULL) {
+		unknown = !unknown;
+		request = TAILQ_FIRST(lists[unknown]);
+	}
+	if (request == NULL)
+		return NULL;
+	TAILQ_REMOVE(lists[unknown], request, entry);
+	auth->unknown_next = !unknown;
+	metric_subtract(METRIC_AUTH_WAITING, 1);
+	return request;
 }
 
 /* A verdict may come while it is asked for, and then asks on itself: once is enough. */
@@ -80,47 +188,52 @@ static void ask_on(struct auth *auth)
 	if (auth->asking)
 		return;
 	auth->asking = true;
-	while ((request = TAILQ_FIRST(&auth->waiting)) != NULL &&
-		auth->backend->kind->has_room(auth->backend)) {
-		TAILQ_REMOVE(&auth->waiting, request, entry);
-		ask(auth, request);
-	}
+	while (auth->backend->kind->has_room(auth->backend) && (request = next_of(auth)) != NULL)
+		if (!answer_at_once(auth, request)) /* what was learnt while it waited */
+			ask(auth, request);
 	auth->asking = false;
 }
 
 /* ---- patience ---- */
 
-/* When it has waited long enough; those of fragile listeners wait as long as it takes. */
-static bool is_due(const struct auth_request *request, int64_t now_ms)
+static void wait_for_room(struct auth *auth, struct auth_request *request)
 {
-	return !request->fragile && request->due_mono_ms <= now_ms;
+	bool known = auth_guard_knows(auth->guard, request->account, &request->peer, now_of(auth));
+
+	request->due_mono_ms = now_of(auth) + WAIT_MS;
+	metric_add(METRIC_AUTH_WAITING, 1);
+	TAILQ_INSERT_TAIL(known ? &auth->known : &auth->unknown, request, entry);
+	if (!auth->patience.armed && !request->fragile)
+		loop_timer_set(auth->host.loop, &auth->patience, request->due_mono_ms);
 }
 
-static void watch_patience(struct auth *auth)
+/* Those that waited long enough, or all; of the others the one that is due first sets the timer. */
+static void end_waits_of(struct auth *auth, struct request_list *list, bool all)
 {
-	struct auth_request *request;
+	struct auth_request *request, *next;
 
-	TAILQ_FOREACH (request, &auth->waiting, entry) {
-		if (request->fragile)
+	TAILQ_FOREACH_SAFE (request, list, entry, next) {
+		if (request->fragile && !all)
 			continue;
-		loop_timer_set(auth->host.loop, &auth->patience, request->due_mono_ms);
-		return;
+		if (!all && request->due_mono_ms > now_of(auth)) {
+			if (!auth->patience.armed ||
+				request->due_mono_ms < auth->patience.due_mono_ms)
+				loop_timer_set(
+					auth->host.loop, &auth->patience, request->due_mono_ms);
+			return;
+		}
+		TAILQ_REMOVE(list, request, entry);
+		metric_subtract(METRIC_AUTH_WAITING, 1);
+		answer(request, AUTH_UNAVAILABLE, 0);
 	}
 }
 
 static void end_waits(void *owner)
 {
 	struct auth *auth = owner;
-	int64_t now_ms = loop_now_ms(auth->host.loop);
-	struct auth_request *request, *next;
 
-	TAILQ_FOREACH_SAFE (request, &auth->waiting, entry, next) {
-		if (!is_due(request, now_ms))
-			continue;
-		TAILQ_REMOVE(&auth->waiting, request, entry);
-		answer(request, AUTH_UNAVAILABLE);
-	}
-	watch_patience(auth);
+	end_waits_of(auth, &auth->known, false);
+	end_waits_of(auth, &auth->unknown, false);
 }
 
 /* ---- the inbox ---- */
@@ -129,14 +242,16 @@ static void take_request(struct letter *letter, void *context)
 {
 	struct auth_request *request = LETTER_OF(letter, struct auth_request, desk_letter);
 	struct auth *auth = context;
+	const struct auth_backend_kind *kind = auth->backend->kind;
 
-	if (auth->backend->kind->refresh != NULL)
-		auth->backend->kind->refresh(auth->backend);
-	request->due_mono_ms = loop_now_ms(auth->host.loop) + WAIT_MS;
-	TAILQ_INSERT_TAIL(&auth->waiting, request, entry);
+	if (kind->refresh != NULL && kind->refresh(auth->backend)) {
+		auth_cache_clear(auth->cache);
+		auth->cleared++;
+	}
+	if (answer_at_once(auth, request))
+		return;
+	wait_for_room(auth, request);
 	ask_on(auth);
-	if (!auth->patience.armed)
-		watch_patience(auth);
 }
 
 void auth_submit(struct auth *auth, struct auth_request *request)
@@ -146,6 +261,35 @@ void auth_submit(struct auth *auth, struct auth_request *request)
 	if (!mailbox_push(auth->host.inbox, &request->desk_letter))
 		log_panic("auth: more requests than credits");
 }
+
+/* ---- lock-outs, for the admin thread ---- */
+
+void auth_read_lockouts(struct letter *letter, void *context)
+{
+	struct lockout_request *request = LETTER_OF(letter, struct lockout_request, letter);
+	struct auth *auth = context;
+	struct log_quoted who, by;
+
+	if (request->who[0] != '\0') {
+		request->lifted = auth_guard_lift(auth->guard, request->who, now_of(auth));
+		if (request->lifted > 0)
+			log_event(LOG_NOTICE, "lock_out_lifted", "who=\"%s\" by=\"%s\"",
+				log_text(&who, request->who), log_text(&by, request->by));
+	} else {
+		request->total =
+			auth_guard_list(auth->guard, now_of(auth), request->list, request->room);
+	}
+	request->letter.read = request->answered;
+	if (!mailbox_push(request->answer_to, &request->letter))
+		log_panic("auth: an inbox has no room for the answer to its own question");
+}
+
+struct mailbox *auth_inbox(struct auth *auth)
+{
+	return auth->host.inbox;
+}
+
+/* ---- a reload ---- */
 
 struct new_config {
 	struct letter letter;
@@ -157,9 +301,14 @@ static void take_config(struct letter *letter, void *context)
 	struct new_config *new_config = LETTER_OF(letter, struct new_config, letter);
 	struct auth *auth = context;
 
+	const struct auth_guard_limits limits = limits_of(new_config->config);
+
 	config_close(&auth->config);
 	auth->config = new_config->config;
 	free(new_config);
+	auth_guard_configure(auth->guard, &limits);
+	auth_cache_configure(auth->cache, auth->config->auth_cache_ms);
+	auth->cleared++;
 	if (auth->backend->kind->configure != NULL)
 		auth->backend->kind->configure(auth->backend, auth->config);
 }
@@ -185,14 +334,11 @@ void auth_configure(struct auth *auth, struct config *config)
 static void take_stop(struct letter *letter, void *context)
 {
 	struct auth *auth = context;
-	struct auth_request *request;
 
 	(void)letter;
 	auth->stopping = true;
-	while ((request = TAILQ_FIRST(&auth->waiting)) != NULL) {
-		TAILQ_REMOVE(&auth->waiting, request, entry);
-		answer(request, AUTH_UNAVAILABLE);
-	}
+	end_waits_of(auth, &auth->known, true);
+	end_waits_of(auth, &auth->unknown, true);
 }
 
 static void *run(void *owner)
@@ -228,12 +374,16 @@ static int start_thread(struct auth *auth, struct reason *reason)
 
 static int open_parts(struct auth *auth, size_t credits, struct reason *reason)
 {
+	const struct auth_guard_limits limits = limits_of(auth->config);
 	int rc;
 
 	auth->host.clock = auth->clock;
+	auth->guard = auth_guard_open(&limits);
+	auth->cache = auth_cache_open(auth->config->auth_cache_ms);
 	auth->host.loop = loop_open(auth->clock);
 	auth->host.inbox = mailbox_open(credits + AUTH_BACKEND_LETTERS + OTHER_LETTERS);
-	if (auth->host.loop == NULL || auth->host.inbox == NULL)
+	if (auth->host.loop == NULL || auth->host.inbox == NULL || auth->guard == NULL ||
+		auth->cache == NULL)
 		return reason_set(reason, "auth: out of memory");
 	rc = loop_attach(auth->host.loop, auth->host.inbox);
 	if (rc < 0)
@@ -256,7 +406,8 @@ int auth_start(struct auth **out, struct config *config, const struct clock *clo
 	auth->clock = clock;
 	auth->config = config_share(config);
 	auth->patience = (struct loop_timer){.owner = auth, .fire = end_waits};
-	TAILQ_INIT(&auth->waiting);
+	TAILQ_INIT(&auth->known);
+	TAILQ_INIT(&auth->unknown);
 	if (open_parts(auth, credits, reason) < 0 || start_thread(auth, reason) < 0) {
 		auth_stop(&auth);
 		return -1;
@@ -280,6 +431,8 @@ void auth_stop(struct auth **stopped)
 	}
 	if (auth->backend != NULL)
 		auth->backend->kind->close(auth->backend);
+	auth_guard_close(&auth->guard);
+	auth_cache_close(&auth->cache);
 	mailbox_close(&auth->host.inbox);
 	loop_close(&auth->host.loop);
 	config_close(&auth->config);

@@ -22,6 +22,7 @@
 #include "core/address.h"
 #include "core/clock.h"
 #include "core/config.h"
+#include "core/lockout.h"
 #include "core/mailbox.h"
 #include "core/reason.h"
 #include "smtp/auth_backend.h"
@@ -51,6 +52,7 @@ struct auth_request {
 	struct auth *auth;
 	struct letter desk_letter; /* on its way in */
 	struct auth_question question;
+	unsigned cleared; /* times that the cache was, when it was asked */
 	int64_t due_mono_ms; /* the end of its wait */
 	TAILQ_ENTRY(auth_request) entry;
 };
@@ -65,6 +67,10 @@ void auth_stop(struct auth **auth);
 
 /* Never blocks, never fails: by the credits there is room. */
 void auth_submit(struct auth *auth, struct auth_request *request);
+
+/* Where who is locked out is asked for (core/lockout.h), and how the letter is read; a few dozen at a time. */
+struct mailbox *auth_inbox(struct auth *auth);
+letter_read_fn auth_read_lockouts;
 
 /* A reload. Takes its own reference. */
 void auth_configure(struct auth *auth, struct config *config);

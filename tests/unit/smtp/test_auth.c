@@ -14,10 +14,12 @@
 #include <unistd.h>
 
 #include "core/account.h"
+#include "core/metrics.h"
 #include "smtp/auth.h"
 #include "tests/unit/await.h"
 
 #define CREDITS 64
+#define COSTLY  "$5$rounds=20000$salt$"
 #define CHEAP   "$5$rounds=1000$salt$" /* so that a test takes little time */
 
 struct stage {
@@ -45,20 +47,26 @@ static void write_file(const char *path, const char *text)
 	assert_int_equal(fclose(file), 0);
 }
 
-/* anna: "apple"; bert: "beech", locked. */
-static void write_users(const struct stage *stage, const char *password_of_anna)
+/* anna; bert: "beech", locked. */
+static void write_users_by(
+	const struct stage *stage, const char *password_of_anna, const char *setting)
 {
 	struct crypt_data memory = {0};
 	char anna[ACCOUNT_HASH_SIZE], text[1024], path[128];
 
 	snprintf(anna, sizeof(anna), "%s",
-		crypt_rn(password_of_anna, CHEAP, &memory, sizeof(memory)));
+		crypt_rn(password_of_anna, setting, &memory, sizeof(memory)));
 	snprintf(text, sizeof(text), "# accounts\nanna:%s\nbert:!%s\nbroken line\n", anna,
-		crypt_rn("beech", CHEAP, &memory, sizeof(memory)));
+		crypt_rn("beech", setting, &memory, sizeof(memory)));
 	/* another file in its place, as an editor or `sluice user` does it */
 	snprintf(path, sizeof(path), "%s", in_folder(stage, "users.new"));
 	write_file(path, text);
 	assert_int_equal(rename(path, in_folder(stage, "users")), 0);
+}
+
+static void write_users(const struct stage *stage, const char *password_of_anna)
+{
+	write_users_by(stage, password_of_anna, CHEAP);
 }
 
 /* `options` of the auth section. */
@@ -192,6 +200,7 @@ static void many_at_once_are_all_answered(void **state)
 	close_stage(&stage);
 }
 
+/* One thread, and 64 hashes that cost something: most of them are waiting when the end comes. */
 static void who_waits_at_the_end_is_told(void **state)
 {
 	static struct auth_request requests[CREDITS];
@@ -199,15 +208,159 @@ static void who_waits_at_the_end_is_told(void **state)
 	size_t unavailable = 0;
 
 	(void)state;
-	open_stage(&stage, "workers = 1");
+	open_stage(&stage, "workers = 1 tries = 1000");
 	for (size_t i = 0; i < CREDITS; i++)
-		submit(&stage, &requests[i], "anna", "apple", "192.0.2.1");
+		submit(&stage, &requests[i], "anna", "pear", "192.0.2.1");
 	auth_stop(&stage.auth);
 	assert_true(take_answers(&stage, CREDITS));
 	assert_int_equal(stage.answered, CREDITS);
-	for (size_t i = 0; i < CREDITS; i++)
+	for (size_t i = 0; i < CREDITS; i++) {
 		unavailable += requests[i].result == AUTH_UNAVAILABLE;
-	assert_true(unavailable <= CREDITS);
+		assert_true(
+			requests[i].result == AUTH_UNAVAILABLE || requests[i].result == AUTH_WRONG);
+	}
+	assert_true(unavailable > 0);
+	close_stage(&stage);
+}
+
+static void guesses_are_delayed_and_then_locked_out(void **state)
+{
+	struct auth_request request;
+	struct stage stage;
+
+	(void)state;
+	open_stage(&stage, "tries = 3 delay = 1s delay_max = 3s");
+	assert_int_equal(ask_from(&stage, "anna", "a", "192.0.2.1").delay_ms, 1000);
+	assert_int_equal(ask_from(&stage, "nobody", "b", "192.0.2.1").delay_ms, 2000);
+	request = ask_from(&stage, "anna", "c", "192.0.2.1");
+	assert_int_equal(request.result, AUTH_WRONG);
+	assert_int_equal(request.delay_ms, 3000);
+	request = ask_from(&stage, "anna", "apple", "192.0.2.1");
+	assert_int_equal(request.result, AUTH_LOCKED);
+	assert_int_equal(request.delay_ms, 3000);
+	request = ask_from(&stage, "anna", "apple", "192.0.2.2");
+	assert_int_equal(request.result, AUTH_RIGHT);
+	assert_int_equal(request.delay_ms, 0);
+	close_stage(&stage);
+}
+
+/* Side by side, before the first of them is answered: they are no more guesses than one after the other. */
+static void guesses_side_by_side_are_counted_too(void **state)
+{
+	static struct auth_request requests[CREDITS];
+	struct stage stage;
+	size_t wrong = 0;
+
+	(void)state;
+	open_stage(&stage, "tries = 3 workers = 2");
+	for (size_t i = 0; i < CREDITS; i++)
+		submit(&stage, &requests[i], "anna", i + 1 < CREDITS ? "pear" : "apple",
+			"192.0.2.1");
+	AWAIT(take_answers(&stage, CREDITS));
+	for (size_t i = 0; i < CREDITS; i++)
+		wrong += requests[i].result == AUTH_WRONG;
+	assert_int_equal(wrong, 3);
+	assert_int_equal(requests[CREDITS - 1].result, AUTH_LOCKED);
+	close_stage(&stage);
+}
+
+static void lock_out_is_listed_and_lifted(void **state)
+{
+	struct lockout list[4];
+	struct lockout_request question = {.letter.read = auth_read_lockouts,
+		.answered = take_answer,
+		.list = list,
+		.room = 4};
+	struct stage stage;
+
+	(void)state;
+	open_stage(&stage, "tries = 1");
+	assert_int_equal(ask(&stage, "anna", "pear"), AUTH_WRONG);
+	assert_int_equal(ask(&stage, "anna", "apple"), AUTH_LOCKED);
+	question.answer_to = stage.inbox;
+	assert_true(mailbox_push(auth_inbox(stage.auth), &question.letter));
+	AWAIT(take_answers(&stage, 2));
+	assert_int_equal(question.total, 1);
+	assert_string_equal(list[0].who, "192.0.2.1");
+	assert_int_equal(list[0].wrong, 1);
+	question.letter.read = auth_read_lockouts;
+	snprintf(question.who, sizeof(question.who), "192.0.2.1");
+	assert_true(mailbox_push(auth_inbox(stage.auth), &question.letter));
+	AWAIT(take_answers(&stage, 3));
+	assert_int_equal(question.lifted, 1);
+	assert_int_equal(ask(&stage, "anna", "apple"), AUTH_RIGHT);
+	close_stage(&stage);
+}
+
+static void right_answer_is_kept_for_a_while(void **state)
+{
+	uint64_t before = metric_value(METRIC_AUTH_CACHED);
+	struct stage stage;
+
+	(void)state;
+	open_stage(&stage, "");
+	assert_int_equal(ask(&stage, "anna", "apple"), AUTH_RIGHT);
+	assert_int_equal(metric_value(METRIC_AUTH_CACHED), before);
+	assert_int_equal(ask(&stage, "anna", "apple"), AUTH_RIGHT);
+	assert_int_equal(metric_value(METRIC_AUTH_CACHED), before + 1);
+	assert_int_equal(ask(&stage, "anna", "pear"), AUTH_WRONG);
+	close_stage(&stage);
+}
+
+static void reload_takes_new_limits(void **state)
+{
+	struct config *config;
+	struct stage stage;
+
+	(void)state;
+	open_stage(&stage, "tries = 1");
+	config = make_config(&stage, "tries = 2");
+	auth_configure(stage.auth, config);
+	config_close(&config);
+	assert_int_equal(ask(&stage, "anna", "pear"), AUTH_WRONG);
+	assert_int_equal(ask(&stage, "anna", "plum"), AUTH_WRONG);
+	assert_int_equal(ask(&stage, "anna", "apple"), AUTH_LOCKED);
+	close_stage(&stage);
+}
+
+static int compare_times(const void *a, const void *b)
+{
+	int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
+
+	return (left > right) - (left < right);
+}
+
+#define TIMED 15
+
+static int64_t median_us(struct stage *stage, const char *account)
+{
+	int64_t times[TIMED];
+
+	for (size_t i = 0; i < TIMED; i++) {
+		int64_t begin = (int64_t)clock_unix_us(&clock_system);
+
+		assert_int_equal(ask(stage, account, "pear"), AUTH_WRONG);
+		times[i] = (int64_t)clock_unix_us(&clock_system) - begin;
+	}
+	qsort(times, TIMED, sizeof(*times), compare_times);
+	return times[TIMED / 2];
+}
+
+/* A hash costs 5 ms and more here, what is beside it some 0.1 ms: without the dummy the ratio would be 50. */
+static void unknown_and_locked_accounts_take_as_long(void **state)
+{
+	int64_t known_us, unknown_us, locked_us;
+	struct stage stage;
+
+	(void)state;
+	open_stage(&stage, "tries = 10000 delay = 0ms cache = 0ms account_tries = 100000");
+	write_users_by(&stage, "apple", COSTLY);
+	AWAIT(ask(&stage, "anna", "plum") == AUTH_WRONG && median_us(&stage, "anna") > 2000);
+	known_us = median_us(&stage, "anna");
+	unknown_us = median_us(&stage, "nobody");
+	locked_us = median_us(&stage, "bert");
+	assert_true(unknown_us < 3 * known_us && known_us < 3 * unknown_us);
+	assert_true(locked_us < 3 * known_us && known_us < 3 * locked_us);
 	close_stage(&stage);
 }
 
@@ -242,6 +395,12 @@ int main(void)
 		cmocka_unit_test(password_is_wiped_before_the_answer),
 		cmocka_unit_test(many_at_once_are_all_answered),
 		cmocka_unit_test(who_waits_at_the_end_is_told),
+		cmocka_unit_test(guesses_are_delayed_and_then_locked_out),
+		cmocka_unit_test(guesses_side_by_side_are_counted_too),
+		cmocka_unit_test(lock_out_is_listed_and_lifted),
+		cmocka_unit_test(right_answer_is_kept_for_a_while),
+		cmocka_unit_test(reload_takes_new_limits),
+		cmocka_unit_test(unknown_and_locked_accounts_take_as_long),
 		cmocka_unit_test(changed_file_counts_soon),
 		cmocka_unit_test(without_a_section_there_is_no_desk),
 	};
