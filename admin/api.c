@@ -170,6 +170,7 @@ static int open_parts(struct api *api, const struct api_options *options, struct
 		return reason_set(reason, "admin socket: out of memory");
 	ask_set_reader(service->ask, api);
 	ask_set_main(service->ask, options->main, options->reload);
+	ask_set_accounts(service->ask, options->accounts, options->lockouts);
 	return http_open(&api->http, service, options->listen_fd, reason);
 }
 

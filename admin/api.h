@@ -38,6 +38,9 @@ struct api_options {
 	int listen_fd; /* a listening Unix socket; the caller closes it after api_close */
 	struct mailbox *main; /* the main thread's inbox: where reloads are asked for … */
 	letter_read_fn *reload; /* … and how it reads the letter of a struct reload_request */
+	struct mailbox
+		*accounts; /* of who knows who is locked out; NULL: there are no accounts … */
+	letter_read_fn *lockouts; /* … and how it reads the letter of a struct lockout_request */
 };
 
 int api_start(struct api **out, const struct api_options *options, struct reason *reason);

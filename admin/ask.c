@@ -18,6 +18,8 @@ struct ask {
 	struct writer *writer;
 	struct mailbox *main;
 	letter_read_fn *reload;
+	struct mailbox *accounts;
+	letter_read_fn *lockouts;
 	struct mailbox *inbox;
 	const struct clock *clock;
 	void *reader;
@@ -70,6 +72,12 @@ void ask_set_main(struct ask *ask, struct mailbox *main, letter_read_fn *read)
 {
 	ask->main = main;
 	ask->reload = read;
+}
+
+void ask_set_accounts(struct ask *ask, struct mailbox *accounts, letter_read_fn *read)
+{
+	ask->accounts = accounts;
+	ask->lockouts = read;
 }
 
 void ask_hurry(struct ask *ask)
@@ -457,5 +465,104 @@ int ask_reload(struct ask *ask, struct reason *reason)
 	result = whole->request.result;
 	*reason = whole->request.reason;
 	free(whole);
+	return result;
+}
+
+/* ---- lock-outs ---- */
+
+#define LOCKOUTS_SHOWN 1000
+
+struct lockout_question {
+	struct question question;
+	struct lockout_request request;
+};
+
+static void free_lockout_question(struct question *question)
+{
+	struct lockout_question *whole = (struct lockout_question *)question;
+
+	free(whole->request.list);
+	free(whole);
+}
+
+static void lockouts_answered(struct letter *letter, void *reader)
+{
+	(void)reader;
+	take_back(&LETTER_OF(letter, struct lockout_question, request.letter)->question);
+}
+
+static struct lockout_question *new_lockout_question(struct ask *ask, int *error)
+{
+	struct lockout_question *whole =
+		new_question(ask, sizeof(*whole), free_lockout_question, error);
+
+	if (whole == NULL)
+		return NULL;
+	whole->request.letter.read = ask->lockouts;
+	whole->request.answer_to = ask->inbox;
+	whole->request.answered = lockouts_answered;
+	return whole;
+}
+
+/* False: the answer did not come in time. */
+static bool ask_accounts(struct lockout_question *whole)
+{
+	if (!mailbox_push(whole->question.ask->accounts, &whole->request.letter))
+		log_panic("the accounts' inbox has no room for a question of the admin socket");
+	return wait_for(&whole->question, ASK_ANSWER_MS);
+}
+
+void lockout_list_fini(struct lockout_list *list)
+{
+	free(list->items);
+	*list = (struct lockout_list){0};
+}
+
+int ask_lockouts(struct ask *ask, struct lockout_list *out)
+{
+	struct lockout_question *whole;
+	struct lockout_request *request;
+	int error;
+
+	*out = (struct lockout_list){0};
+	if (ask->accounts == NULL)
+		return 0;
+	whole = new_lockout_question(ask, &error);
+	if (whole == NULL)
+		return error;
+	request = &whole->request;
+	request->list = calloc(LOCKOUTS_SHOWN, sizeof(*request->list));
+	if (request->list == NULL) {
+		free_lockout_question(&whole->question);
+		ask->out--;
+		return -ENOMEM;
+	}
+	request->room = LOCKOUTS_SHOWN;
+	if (!ask_accounts(whole))
+		return -ETIMEDOUT;
+	out->items = request->list;
+	out->total = request->total;
+	out->count = request->total < request->room ? request->total : request->room;
+	request->list = NULL;
+	free_lockout_question(&whole->question);
+	return 0;
+}
+
+int ask_unlock(struct ask *ask, const char *who, const char *by)
+{
+	struct lockout_question *whole;
+	int result;
+
+	if (ask->accounts == NULL || who[0] == '\0' || strlen(who) >= LOCKOUT_WHO_SIZE)
+		return -ENOENT;
+	whole = new_lockout_question(ask, &result);
+	if (whole == NULL)
+		return result;
+	snprintf(whole->request.who, sizeof(whole->request.who), "%s", who);
+	snprintf(whole->request.by, sizeof(whole->request.by), "%s", by);
+	if (!ask_accounts(whole))
+		return -ETIMEDOUT;
+	result = whole->request.lifted > 0 ? 0 : -ENOENT;
+	free_lockout_question(&whole->question);
 	return result;
 }

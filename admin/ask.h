@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 #include "core/clock.h"
+#include "core/lockout.h"
 #include "core/mailbox.h"
 #include "core/reason.h"
 #include "queue/scheduler.h"
@@ -45,6 +46,8 @@ bool ask_read_inbox(struct ask *ask);
 void ask_set_reader(struct ask *ask, void *reader);
 /* Where reloads are asked for; `read` is what main does with the letter of a struct reload_request. */
 void ask_set_main(struct ask *ask, struct mailbox *main, letter_read_fn *read);
+/* Who knows who is locked out (core/lockout.h); without it nobody is. */
+void ask_set_accounts(struct ask *ask, struct mailbox *accounts, letter_read_fn *read);
 /* From now on no caller is kept waiting: the admin thread is to stop. */
 void ask_hurry(struct ask *ask);
 
@@ -77,5 +80,18 @@ int ask_act(struct ask *ask, enum act_verb verb, uint64_t id, uint64_t hold_unti
 
 /* 0; -EINVAL (refused) or -ECANCELED (the daemon stops), and why; or as above. */
 int ask_reload(struct ask *ask, struct reason *reason);
+
+/* Who is locked out after wrong passwords, the latest first. */
+struct lockout_list {
+	struct lockout *items;
+	size_t count;
+	size_t total; /* more than `count` when there are too many to show */
+};
+
+/* 0, or as above; `out` is then empty. lockout_list_fini frees. */
+int ask_lockouts(struct ask *ask, struct lockout_list *out);
+void lockout_list_fini(struct lockout_list *list);
+/* 0, -ENOENT (neither the account nor the address is locked out), or as above. */
+int ask_unlock(struct ask *ask, const char *who, const char *by);
 
 #endif

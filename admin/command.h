@@ -93,6 +93,8 @@ int command_host_set(struct invocation *invocation);
 int command_client_list(struct invocation *invocation);
 int command_client_show(struct invocation *invocation);
 int command_client_later(struct invocation *invocation);
+int command_auth_lockouts(struct invocation *invocation);
+int command_auth_unlock(struct invocation *invocation);
 int command_reload(struct invocation *invocation);
 int command_top(struct invocation *invocation);
 

@@ -47,6 +47,11 @@ const struct command command_table[] = {
 		NULL},
 	{"client resume", "ADDRESS...", "not in this version", 0, SIZE_MAX, command_client_later,
 		NULL},
+	{"auth lockouts", "", "who is locked out after wrong passwords, and until when", 0, 0,
+		command_auth_lockouts, NULL},
+	{"auth unlock", "WHO...", "ends the lock-out of accounts and addresses", 0, SIZE_MAX,
+		command_auth_unlock,
+		"WHO is an account's name or an address; an IPv6 address stands for its /64.\n"},
 	{"reload", "", "has the relay read its configuration again", 0, 0, command_reload,
 		"A file with a mistake is refused: the error names the file and the line, the\n"
 		"exit code is 78, and the old configuration stays.\n"},

@@ -18,6 +18,8 @@ const struct route route_table[] = {
 	{"GET", "/v1/clients/{address}", route_client, ""},
 	{"POST", "/v1/clients/{address}/suspend", route_client_later, ""},
 	{"POST", "/v1/clients/{address}/resume", route_client_later, ""},
+	{"GET", "/v1/lockouts", route_lockouts, ""},
+	{"DELETE", "/v1/lockouts/{who}", route_unlock, ""},
 	{"POST", "/v1/reload", route_reload, ""},
 	{"GET", "/metrics", route_metrics, ""},
 };

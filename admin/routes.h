@@ -17,6 +17,8 @@ route_fn route_message, route_content, route_retry, route_hold, route_release, r
 route_fn route_hosts, route_pause, route_resume;
 /* route_clients.c */
 route_fn route_clients, route_client, route_client_later;
+/* route_lockouts.c */
+route_fn route_lockouts, route_unlock;
 /* route_reload.c */
 route_fn route_reload;
 /* route_metrics.c */

@@ -276,6 +276,8 @@ static int start_admin(struct daemon *daemon, struct reason *reason)
 		.listen_fd = daemon->admin_fd,
 		.main = daemon->inbox,
 		.reload = reload_read_request,
+		.accounts = daemon->auth != NULL ? auth_inbox(daemon->auth) : NULL,
+		.lockouts = auth_read_lockouts,
 	};
 
 	return api_start(&daemon->api, &options, reason);
