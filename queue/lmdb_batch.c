@@ -53,7 +53,7 @@ int store_begin(struct store *store, struct store_batch **out)
 	if (!lmdb_env_in_place(store))
 		batch->free_pages = 0; /* deleted under us: new mail would be lost with it */
 	batch->failed = 0;
-	batch->taken_pages = batch->verbs = batch->freed_bytes = 0;
+	batch->taken_pages = batch->added_pages = batch->verbs = batch->freed_bytes = 0;
 	batch->changed = false;
 	batch->totals = store->totals;
 	*out = batch;
@@ -77,6 +77,7 @@ bool lmdb_take_pages(struct store_batch *batch, size_t bytes)
 	if (batch->taken_pages + pages + reserve > batch->free_pages)
 		return false;
 	batch->taken_pages += pages;
+	batch->added_pages += pages;
 	batch->verbs++;
 	return true;
 }
@@ -116,7 +117,7 @@ int store_commit(struct store_batch **out)
 	if (batch->failed == 0)
 		lmdb_spoil(batch, lmdb_state_save(batch));
 	if (batch->failed == 0)
-		batch->failed = lmdb_env_grow(store, pages_at_most(batch));
+		batch->failed = lmdb_env_grow(store, pages_at_most(batch), batch->added_pages);
 	if (batch->failed != 0) {
 		rc = batch->failed;
 		store_abort(out);
@@ -186,7 +187,10 @@ static unsigned permille(uint64_t part, uint64_t whole)
 	return whole == 0 || part >= whole ? 1000 : (unsigned)(part * 1000 / whole);
 }
 
-/* What the data file has of the disk and the store does not use now: it will be written again before the file grows. */
+/*
+ * What the data file has of the disk, and the store does not use now and keeps for no reserve: it will be written again
+ * before the file grows.
+ */
 static uint64_t reusable_bytes(const struct store *store, uint64_t used_bytes)
 {
 	struct stat file;
@@ -196,6 +200,7 @@ static uint64_t reusable_bytes(const struct store *store, uint64_t used_bytes)
 	if (store->env == NULL || mdb_env_get_fd(store->env, &fd) != 0 || fstat(fd, &file) < 0)
 		return 0;
 	allocated = (uint64_t)file.st_blocks * 512;
+	used_bytes += LMDB_RESERVE_BYTES;
 	return allocated > used_bytes ? allocated - used_bytes : 0;
 }
 

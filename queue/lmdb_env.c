@@ -6,8 +6,12 @@
  * shortened data.mdb is damage for certain.
  *
  * LMDB's last page may lie behind the end of an undamaged file: pages that a transaction took and gave back are never
- * written. So the file is made long enough before each commit (lmdb_env_grow; a hole, it takes no room), and a file
- * shorter than its last page has been cut.
+ * written. So the file is made long enough before each commit (lmdb_env_grow), and a file shorter than its last page has
+ * been cut.
+ *
+ * A delete writes pages before it frees any, and others may fill the disk up. So the file has the blocks of what is added
+ * before it is written, and LMDB_RESERVE_BYTES more that nothing new may have. Where there are none to be had, because the
+ * disk is full or the file system gives none in advance, the rest of the file's length is a hole.
  *
  * Flags: the default ones, every commit synced, plus MDB_NOTLS, as views are not bound to the thread that opened them.
  * Read-ahead stays on: a text's pages lie together and are read together.
@@ -240,7 +244,7 @@ static int add_later(struct store *store)
 
 	if (has_all(store) || store->read_only)
 		return 0;
-	if (lmdb_env_grow(store, LATER_PAGES) < 0)
+	if (lmdb_env_grow(store, LATER_PAGES, LATER_PAGES) < 0)
 		return ENOSPC;
 	rc = mdb_txn_begin(store->env, NULL, 0, &txn);
 	if (rc != 0)
@@ -283,6 +287,7 @@ static int open_env(struct store *store, uint64_t file_bytes, struct reason *rea
 	if (rc != 0)
 		return refuse(store, reason, "opening the store", rc);
 	store->page_bytes = page;
+	store->allocated_bytes = 0;
 	store->map_pages = (size_t)map_bytes / page;
 	return 0;
 }
@@ -412,11 +417,54 @@ size_t lmdb_used_pages(const struct store *store, MDB_txn *txn)
 	return pages;
 }
 
-int lmdb_env_grow(struct store *store, size_t pages)
+static uint64_t round_up(uint64_t bytes, uint64_t most)
 {
-	uint64_t needed, most = (uint64_t)store->map_pages * store->page_bytes;
-	MDB_envinfo info;
+	bytes = (bytes + LMDB_GROWTH_BYTES - 1) / LMDB_GROWTH_BYTES * LMDB_GROWTH_BYTES;
+	return bytes < most ? bytes : most;
+}
+
+/* No room, by whatever limit; or the disk has trouble, which is healed or not. */
+static int growth_error(int error)
+{
+	return lmdb_errno(error) == -ENOSPC ? -ENOSPC : -EIO;
+}
+
+/* Blocks for the file's pages up to there. -EOPNOTSUPP: this file system gives none in advance. */
+static int allocate(struct store *store, int fd, uint64_t to)
+{
+	int rc;
+
+	do
+		rc = fallocate(
+			fd, 0, (off_t)store->allocated_bytes, (off_t)(to - store->allocated_bytes));
+	while (rc < 0 && errno == EINTR);
+	if (rc < 0)
+		return errno == EOPNOTSUPP || errno == ENOSYS ? -EOPNOTSUPP : growth_error(errno);
+	store->allocated_bytes = to;
+	return 0;
+}
+
+static int make_long_enough(int fd, uint64_t needed, uint64_t most)
+{
 	struct stat file;
+	int rc;
+
+	if (fstat(fd, &file) < 0)
+		return -errno;
+	if (needed > most)
+		needed = most;
+	if (needed <= (uint64_t)file.st_size)
+		return 0;
+	do
+		rc = ftruncate(fd, (off_t)round_up(needed, most));
+	while (rc < 0 && errno == EINTR);
+	return rc < 0 ? growth_error(errno) : 0;
+}
+
+int lmdb_env_grow(struct store *store, size_t pages, size_t added_pages)
+{
+	uint64_t last, wanted, most = (uint64_t)store->map_pages * store->page_bytes;
+	MDB_envinfo info;
 	int fd, rc;
 
 	rc = mdb_env_info(store->env, &info);
@@ -424,21 +472,12 @@ int lmdb_env_grow(struct store *store, size_t pages)
 		rc = mdb_env_get_fd(store->env, &fd);
 	if (rc != 0)
 		return lmdb_errno(rc);
-	if (fstat(fd, &file) < 0)
-		return -errno;
-	needed = ((uint64_t)info.me_last_pgno + 1 + pages) * store->page_bytes;
-	if (needed <= (uint64_t)file.st_size)
-		return 0;
-	needed = (needed + LMDB_GROWTH_BYTES - 1) / LMDB_GROWTH_BYTES * LMDB_GROWTH_BYTES;
-	if (needed > most)
-		needed = most;
-	if (needed <= (uint64_t)file.st_size)
-		return 0;
-	do
-		rc = ftruncate(fd, (off_t)needed);
-	while (rc < 0 && errno == EINTR);
-	if (rc == 0)
-		return 0;
-	/* no room, by whatever limit; or the disk has trouble, which is healed or not */
-	return lmdb_errno(errno) == -ENOSPC ? -ENOSPC : -EIO;
+	last = ((uint64_t)info.me_last_pgno + 1) * store->page_bytes;
+	wanted = last + added_pages * store->page_bytes + LMDB_RESERVE_BYTES;
+	if (wanted > store->allocated_bytes && store->allocated_bytes < most) {
+		rc = allocate(store, fd, round_up(wanted, most));
+		if (rc == -EIO || (rc == -ENOSPC && added_pages > 0))
+			return rc;
+	}
+	return make_long_enough(fd, last + pages * store->page_bytes, most);
 }

@@ -40,11 +40,12 @@
 #include "queue/schedule.h"
 #include "queue/store.h"
 
-#define LMDB_SCHEMA       1u
-#define LMDB_PAGE_BYTES   4096u
-#define LMDB_READERS_MAX  254u
-#define LMDB_MAP_MIN      (1u << 20)
-#define LMDB_GROWTH_BYTES (1u << 20) /* the file is made longer in these steps */
+#define LMDB_SCHEMA        1u
+#define LMDB_PAGE_BYTES    4096u
+#define LMDB_READERS_MAX   254u
+#define LMDB_MAP_MIN       (1u << 20)
+#define LMDB_GROWTH_BYTES  (1u << 20) /* the file is made longer in these steps */
+#define LMDB_RESERVE_BYTES (1u << 20) /* behind its last page; new mail leaves it alone */
 
 enum lmdb_table {
 	TABLE_ENVELOPES,
@@ -90,6 +91,7 @@ struct store_batch {
 	int failed; /* the first error that spoiled it */
 	size_t free_pages; /* when it began */
 	size_t taken_pages; /* by what was put since, about */
+	size_t added_pages; /* of these, by what is new */
 	size_t verbs; /* that wrote */
 	size_t freed_bytes; /* of texts removed */
 	bool changed;
@@ -115,6 +117,7 @@ struct store {
 
 	/* the writer's */
 	size_t map_pages, used_pages, page_bytes;
+	uint64_t allocated_bytes; /* of the file, since it was opened: so far it has its blocks */
 	struct lmdb_pinned pinned;
 	struct lmdb_usage_round usage_round;
 	bool must_reopen; /* a commit failed */
@@ -149,8 +152,11 @@ void lmdb_env_close(struct store *store);
 bool lmdb_env_in_place(const struct store *store);
 /* Pages that the tables take in this transaction's sight, and those that long readers pin. */
 size_t lmdb_used_pages(const struct store *store, MDB_txn *txn);
-/* Makes the file long enough for all that a commit may write, see lmdb_env.c. 0 or -errno. */
-int lmdb_env_grow(struct store *store, size_t pages);
+/*
+ * Makes the file long enough for all that a commit may write, and gives it the blocks of what it adds and of the reserve, see
+ * lmdb_env.c. 0 or -errno; without the reserve -ENOSPC when something is added.
+ */
+int lmdb_env_grow(struct store *store, size_t pages, size_t added_pages);
 
 /* ---- lmdb_batch.c: begin and end ---- */
 

@@ -228,12 +228,17 @@ static void submit_settle(struct scheduler *scheduler, struct delivery_claim *cl
 	writer_submit(scheduler->options.writer, &job->settle);
 }
 
+/* A store that takes all again is no reason to wait long; its writer nudges when it does. */
 void outcome_retry(struct scheduler *scheduler)
 {
+	bool full = writer_is_full(scheduler->options.writer);
+	int64_t latest = scheduler->now_mono_ms + SETTLE_FIRST_MS;
 	struct delivery_claim *claim, *next;
 
 	for (claim = TAILQ_FIRST(&scheduler->stuck); claim != NULL; claim = next) {
 		next = TAILQ_NEXT(claim, stuck);
+		if (!full && claim->settle_mono_ms > latest)
+			claim->settle_mono_ms = latest;
 		if (claim->settle_mono_ms > scheduler->now_mono_ms) {
 			scheduler_want(scheduler, claim->settle_mono_ms);
 			continue;

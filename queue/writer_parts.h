@@ -97,7 +97,7 @@ void writer_answer(struct writer *writer, struct writer_request *request);
 bool writer_is_stopping(const struct writer *writer);
 /* A drop is tried once and no more. */
 bool writer_ends_drops(const struct writer *writer);
-/* The scheduler may have new work. */
+/* The scheduler may have new work, or room again for its outcomes. */
 void writer_nudge(struct writer *writer);
 /* Answers all drops with `result`; what is left of their texts is swept at the next start. */
 void writer_answer_drops(struct writer *writer, int result);

@@ -85,6 +85,7 @@ static void publish(struct writer *writer, bool shut)
 			"map_permille=%u disk_permille=%u disk_free_bytes=%" PRIu64,
 			room->fill.map_permille, room->fill.disk_permille,
 			room->fill.disk_free_bytes);
+	writer_nudge(writer);
 }
 
 void writer_room_look(struct writer *writer)

@@ -413,6 +413,7 @@ def test_a_disk_that_is_really_full(make_relay, upstream, folder):
         upstream.open()
         upstream.wait_for(stored, 60)
         relay.wait_empty(60)
+        assert "event=settle_waits" not in relay.log(), "no room for an outcome"
         (mount / "other").unlink()
 
         def taken():

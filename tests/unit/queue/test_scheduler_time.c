@@ -43,8 +43,8 @@ static void what_upstream_took_is_never_handed_out_again_because_the_store_refus
 		rig_step(&rig);
 		assert_int_equal(rig.job_count, 0);
 		assert_true(scheduler_is_claimed(rig.scheduler, id));
-		assert_true(rig.wait_ms > 0 && rig.wait_ms <= 30000);
-		clock_turned_advance(&rig.turned, 30000);
+		assert_in_range(rig.wait_ms, 1, 1000); /* the store has room */
+		clock_turned_advance(&rig.turned, 1000);
 	}
 	rig_turn(&rig);
 	assert_true(rig_is_gone(&rig, id));

@@ -289,6 +289,39 @@ static void pages_taken_and_given_back_in_one_batch_are_no_damage(void **state)
 	}
 }
 
+static uint64_t last_page(void)
+{
+	MDB_envinfo info;
+	MDB_env *env;
+
+	assert_int_equal(mdb_env_create(&env), 0);
+	assert_int_equal(mdb_env_open(env, fixture.dir, MDB_RDONLY, 0600), 0);
+	assert_int_equal(mdb_env_info(env, &info), 0);
+	mdb_env_close(env);
+	return info.me_last_pgno;
+}
+
+/* Others may fill the disk up at any time: what a delete writes has its blocks behind the last page already. */
+static void file_has_blocks_for_deletes_in_advance(void **state)
+{
+	static const uint64_t sizes[] = {10, 3000, 100000, 2000000};
+	uint64_t id = 0;
+
+	(void)state;
+	for (size_t at = 0; at < sizeof(sizes) / sizeof(sizes[0]); at++) {
+		char path[512];
+		struct stat file;
+
+		fixture_reopen(&fixture);
+		for (unsigned i = 0; i < 5; i++)
+			add(++id, sizes[at]);
+		store_close(&fixture.store);
+		assert_int_equal(stat(fixture_path(&fixture, "data.mdb", path), &file), 0);
+		assert_true((uint64_t)file.st_blocks * 512 >=
+			    (last_page() + 1) * (uint64_t)sysconf(_SC_PAGESIZE) + (1u << 20));
+	}
+}
+
 static void smaller_limit_than_the_file_still_opens(void **state)
 {
 	(void)state;
@@ -431,6 +464,7 @@ int main(void)
 		FRESH(empty_file_is_refused_and_not_filled),
 		FRESH(file_of_something_else_is_refused_and_untouched),
 		FRESH(pages_taken_and_given_back_in_one_batch_are_no_damage),
+		FRESH(file_has_blocks_for_deletes_in_advance),
 		FRESH(smaller_limit_than_the_file_still_opens),
 		FRESH(upstreams_keep_their_numbers),
 		FRESH(tool_reads_beside_the_daemon_and_needs_no_lock),
