@@ -12,12 +12,26 @@ struct shared_config {
 	_Atomic unsigned references;
 };
 
+static void fini_paths(struct config_paths *paths)
+{
+	for (size_t i = 0; i < paths->count; i++)
+		free(paths->items[i]);
+	free(paths->items);
+}
+
+static void fini_certificates(struct config_certificates *files)
+{
+	fini_paths(&files->certificates);
+	fini_paths(&files->keys);
+}
+
 static void fini_listener(struct config_listener *listener)
 {
 	for (size_t i = 0; i < listener->address_count; i++)
 		free(listener->addresses[i]);
 	free(listener->addresses);
 	network_list_fini(&listener->networks);
+	fini_certificates(&listener->certificates);
 	free(listener->domain);
 	free(listener->charset);
 	free(listener->name);
@@ -55,6 +69,7 @@ static void fini(struct config *config)
 		fini_upstream(&config->upstreams[i]);
 	for (size_t i = 0; i < config->route_count; i++)
 		free(config->routes[i].pattern);
+	fini_certificates(&config->tls);
 	free(config->listeners);
 	free(config->clients);
 	free(config->upstreams);
@@ -140,6 +155,14 @@ const struct config_client *config_client_of(
 bool config_has_auth(const struct config *config)
 {
 	return config->auth_users != NULL;
+}
+
+const struct config_certificates *config_certificates_of(
+	const struct config *config, const struct config_listener *listener)
+{
+	if (listener->certificates.certificates.count > 0)
+		return &listener->certificates;
+	return config->tls.certificates.count > 0 ? &config->tls : NULL;
 }
 
 const char *config_profile_name(enum profile profile)

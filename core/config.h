@@ -30,7 +30,19 @@ enum upstream_tls {
 	UPSTREAM_TLS_IMPLICIT
 };
 enum listener_auth { LISTENER_AUTH_OFF, LISTENER_AUTH_OPTIONAL, LISTENER_AUTH_REQUIRED };
+enum listener_tls { LISTENER_TLS_OFF, LISTENER_TLS_STARTTLS, LISTENER_TLS_IMPLICIT };
+enum config_tls_version { CONFIG_TLS_1_0, CONFIG_TLS_1_1, CONFIG_TLS_1_2, CONFIG_TLS_1_3 };
 enum virus_action { VIRUS_DISCARD, VIRUS_QUARANTINE };
+
+struct config_paths {
+	char **items;
+	size_t count;
+};
+
+/* Pairs: the first key belongs to the first certificate. */
+struct config_certificates {
+	struct config_paths certificates, keys;
+};
 
 struct config_listener {
 	char *name;
@@ -53,6 +65,9 @@ struct config_listener {
 	char *charset; /* what 8-bit text is taken for that does not say */
 	enum listener_auth auth; /* whether clients log in */
 	int64_t full_store_patience_ms; /* fragile: how long a reply is held on a full store */
+	enum listener_tls tls;
+	enum config_tls_version min_tls;
+	struct config_certificates certificates; /* its own; none: the relay's */
 };
 
 /* What is known of clients of an address or network; for fragile listeners. */
@@ -107,6 +122,8 @@ struct config {
 	int64_t queue_lifetime_ms;
 	unsigned max_connections; /* all listeners together */
 
+	struct config_certificates tls;
+
 	struct config_listener *listeners;
 	size_t listener_count;
 	struct config_client *clients; /* most exact first */
@@ -140,6 +157,10 @@ const struct config_client *config_client_of(
 
 /* Whether somebody is named who keeps the accounts of clients. */
 bool config_has_auth(const struct config *config);
+
+/* What the listener shows to clients: its own, or the relay's; NULL: there is none. */
+const struct config_certificates *config_certificates_of(
+	const struct config *config, const struct config_listener *listener);
 
 /* "50MB" → 52428800; "5d" → 432000000. Return 0 or -1. Units are powers of 1024; ms s m h d. */
 int config_parse_size(const char *text, uint64_t *bytes);

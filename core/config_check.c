@@ -10,6 +10,7 @@
 #include "core/config_draft.h"
 #include "core/config_name.h"
 #include "core/nearest.h"
+#include "core/tls.h"
 
 typedef int check_fn(struct config_draft *draft, struct config_given *given);
 
@@ -116,6 +117,49 @@ static int check_auth(struct config_draft *draft, struct config_given *given)
 	return 0;
 }
 
+/* ---- TLS ---- */
+
+/* Each pair of files can be used; how old a certificate is is no matter here. */
+static int check_certificates(const struct config_draft *draft, const struct config_given *given,
+	const struct config_certificates *files)
+{
+	if (files->certificates.count != files->keys.count)
+		return config_fail(draft, given,
+			files->certificates.count > 0 ? "certificate" : "key", 0,
+			"expected a key for each certificate, got %zu for %zu", files->keys.count,
+			files->certificates.count);
+	for (size_t i = 0; i < files->certificates.count; i++) {
+		struct tls_certificate *certificate;
+		struct reason why = {.text = ""};
+		enum tls_fault fault = tls_certificate_open(
+			files->certificates.items[i], files->keys.items[i], &certificate, &why);
+
+		tls_certificate_close(&certificate);
+		if (fault != TLS_SOUND)
+			return config_fail(draft, given,
+				fault == TLS_WRONG_KEY ? "key" : "certificate", 0, "%s", why.text);
+	}
+	return 0;
+}
+
+static int check_tls(struct config_draft *draft, struct config_given *given)
+{
+	return check_certificates(draft, given, &draft->config->tls);
+}
+
+static int check_listener_tls(const struct config_draft *draft, const struct config_given *given)
+{
+	const struct config_listener *listener = &draft->config->listeners[given->index];
+
+	if (check_certificates(draft, given, &listener->certificates) < 0)
+		return -1;
+	if (listener->tls != LISTENER_TLS_OFF &&
+		config_certificates_of(draft->config, listener) == NULL)
+		return config_fail(draft, given, "tls", 0,
+			"expected a certificate and its key in a section tls, or of this listener");
+	return 0;
+}
+
 /* ---- listen ---- */
 
 static int check_name(const struct config_draft *draft, const struct config_given *given)
@@ -143,13 +187,14 @@ static int complete_listener(struct config_draft *draft, const struct config_giv
 }
 
 /* Who may log in, where it is not said: everybody whose password is safe on its way. */
-static enum listener_auth usual_auth(const struct config_draft *draft,
-	const struct config_given *given, const struct config_listener *listener)
+static enum listener_auth usual_auth(
+	const struct config_draft *draft, const struct config_listener *listener)
 {
 	if (listener->profile == PROFILE_SUBMISSION)
 		return LISTENER_AUTH_REQUIRED;
-	return config_has_auth(draft->config) && given->listener_tls != 0 ? LISTENER_AUTH_OPTIONAL
-									  : LISTENER_AUTH_OFF;
+	return config_has_auth(draft->config) && listener->tls != LISTENER_TLS_OFF
+		       ? LISTENER_AUTH_OPTIONAL
+		       : LISTENER_AUTH_OFF;
 }
 
 static int check_login(struct config_draft *draft, struct config_given *given)
@@ -157,7 +202,7 @@ static int check_login(struct config_draft *draft, struct config_given *given)
 	struct config_listener *listener = &draft->config->listeners[given->index];
 
 	if (!is_given(given, "auth"))
-		listener->auth = usual_auth(draft, given, listener);
+		listener->auth = usual_auth(draft, listener);
 	if (listener->profile == PROFILE_SUBMISSION && listener->auth != LISTENER_AUTH_REQUIRED)
 		return config_fail(draft, given, "auth", 0,
 			"expected required: who submits logs in (profile = standard for others)");
@@ -167,7 +212,7 @@ static int check_login(struct config_draft *draft, struct config_given *given)
 		return config_fail(draft, given,
 			listener->profile == PROFILE_SUBMISSION ? "profile" : "auth", 0,
 			"expected a section auth with it, which says who keeps the accounts");
-	if (given->listener_tls == 0)
+	if (listener->tls == LISTENER_TLS_OFF)
 		return config_fail(draft, given, "tls", 0,
 			"expected starttls or implicit: passwords are taken over TLS only");
 	return 0;
@@ -188,6 +233,8 @@ static int check_listen(struct config_draft *draft, struct config_given *given)
 		return config_fail(draft, given, "networks", 0,
 			"expected at least one network, as {\"10.0.0.0/8\"}: without it nobody "
 			"could hand over mail");
+	if (check_listener_tls(draft, given) < 0)
+		return -1;
 	return complete_listener(draft, given);
 }
 
@@ -357,6 +404,7 @@ static check_fn *const checks[CONFIG_SECTION_COUNT] = {
 	[SECTION_TOP] = check_top,
 	[SECTION_RETRY] = check_retry,
 	[SECTION_AUTH] = check_auth,
+	[SECTION_TLS] = check_tls,
 	[SECTION_LISTEN] = check_listen,
 	[SECTION_CLIENT] = check_client,
 	[SECTION_UPSTREAM] = check_upstream,

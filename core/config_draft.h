@@ -26,7 +26,6 @@ struct config_given {
 	size_t index; /* in the config's listeners, clients, upstreams or routes */
 
 	/* values that are worked out further */
-	unsigned listener_tls;
 	char *password_file;
 	char *route_upstream;
 };

@@ -119,6 +119,17 @@ static void write_hosts(FILE *to, const struct value *value)
 	fputc('}', to);
 }
 
+static void write_paths(FILE *to, const struct value *value)
+{
+	const struct config_paths *paths = value->field;
+
+	for (size_t i = 0; i < paths->count; i++) {
+		fputs(i == 0 ? "{" : ", ", to);
+		write_quoted(to, paths->items[i]);
+	}
+	fputc('}', to);
+}
+
 static write_fn *const writers[CONFIG_TYPE_COUNT] = {
 	[CONFIG_TEXT] = write_text,
 	[CONFIG_PATH] = write_text,
@@ -133,13 +144,17 @@ static write_fn *const writers[CONFIG_TYPE_COUNT] = {
 	[CONFIG_NETWORKS] = write_networks,
 	[CONFIG_CHARSET] = write_text,
 	[CONFIG_HOSTS] = write_hosts,
+	[CONFIG_PATHS] = write_paths,
 };
 
-/* What a text option has that was not given. */
+/* What a text or a list of paths has that was not given. */
 static bool is_unset(const struct value *value)
 {
 	const char *const *text = value->field;
+	const struct config_paths *paths = value->field;
 
+	if (value->option->type == CONFIG_PATHS)
+		return paths->count == 0;
 	return writers[value->option->type] == write_text && *text == NULL;
 }
 
@@ -220,5 +235,7 @@ int config_dump(const struct config *config, FILE *to)
 		write_section(to, config, SECTION_AUTH, NULL, config);
 	write_section(to, config, SECTION_RETRY, NULL, config);
 	write_section(to, config, SECTION_SCAN, NULL, config);
+	if (config->tls.certificates.count > 0)
+		write_section(to, config, SECTION_TLS, NULL, config);
 	return fflush(to) == 0 && !ferror(to) ? 0 : -1;
 }

@@ -42,9 +42,17 @@ const struct config_choice config_device_choices[] = {
 };
 
 static const struct config_choice listener_tls[] = {
-	{"off", 0, false},
-	{"starttls", 1, true},
-	{"implicit", 2, true},
+	{"off", LISTENER_TLS_OFF, false},
+	{"starttls", LISTENER_TLS_STARTTLS, false},
+	{"implicit", LISTENER_TLS_IMPLICIT, false},
+	{NULL, 0, false},
+};
+
+static const struct config_choice tls_versions[] = {
+	{"1.0", CONFIG_TLS_1_0, false},
+	{"1.1", CONFIG_TLS_1_1, false},
+	{"1.2", CONFIG_TLS_1_2, false},
+	{"1.3", CONFIG_TLS_1_3, false},
 	{NULL, 0, false},
 };
 
@@ -130,9 +138,14 @@ static const struct config_option listen_options[] = {
 		"fragile only: what 8-bit text is taken for that does not say what it is"},
 	{"full_store_patience", CONFIG_DURATION, LISTENER(full_store_patience_ms), "4m", 1 * SECONDS, 30 * MINUTES, .meaning =
 		"fragile only: how long a reply is held back while the store is full, before 452 4.3.1"},
-	{"tls", CONFIG_CHOICE, ASIDE(listener_tls), "off", .choices = listener_tls, .meaning =
-		"TLS for clients"},
-	{"min_tls", CONFIG_LATER, .meaning = "the oldest TLS version taken"},
+	{"tls", CONFIG_CHOICE, LISTENER(tls), "off", .choices = listener_tls, .meaning =
+		"TLS for clients: `starttls` offers it, `implicit` is TLS from the first byte (RFC 8314)"},
+	{"min_tls", CONFIG_CHOICE, LISTENER(min_tls), "1.2", .choices = tls_versions, .meaning =
+		"the oldest TLS version taken; below 1.2, for old devices, weak ciphers are taken too"},
+	{"certificate", CONFIG_PATHS, LISTENER(certificates.certificates), .meaning =
+		"certificates of this listener alone (PEM), instead of those of section `tls`"},
+	{"key", CONFIG_PATHS, LISTENER(certificates.keys), .meaning =
+		"their private keys, in the same order"},
 	{"auth", CONFIG_CHOICE, LISTENER(auth), .choices = listener_auth, .meaning =
 		"whether clients log in: `required` before they send; not given, it is `required` on a submission listener, `optional` where there is a section `auth` and TLS, else `off`"},
 };
@@ -204,8 +217,10 @@ static const struct config_option scan_options[] = {
 };
 
 static const struct config_option tls_options[] = {
-	{"certificate", CONFIG_LATER, .meaning = "the relay's certificate (PEM)"},
-	{"key", CONFIG_LATER, .meaning = "its private key"},
+	{"certificate", CONFIG_PATHS, TOP(tls.certificates), .meaning =
+		"the relay's certificates (PEM), each followed in its file by what leads to its authority"},
+	{"key", CONFIG_PATHS, TOP(tls.keys), .meaning =
+		"their private keys (PEM, no passphrase), in the same order"},
 };
 
 static const struct config_option auth_options[] = {
@@ -268,7 +283,7 @@ const struct config_section_kind config_section_kinds[CONFIG_SECTION_COUNT] = {
 	[SECTION_RETRY] = {"retry", NULL, 1, .meaning = "when it is tried again",
 		OPTIONS(retry_options)},
 	[SECTION_SCAN] = {"scan", NULL, 1, .meaning = "the scanners", OPTIONS(scan_options)},
-	[SECTION_TLS] = {"tls", NULL, 1, .later = true, .meaning = "the relay's certificate",
+	[SECTION_TLS] = {"tls", NULL, 1, .meaning = "the relay's certificate",
 		OPTIONS(tls_options)},
 	[SECTION_AUTH] = {"auth", NULL, 1, .meaning = "accounts of clients", OPTIONS(auth_options)},
 	[SECTION_HOOK] = {"hook", "NAME", 1, .later = true, .meaning = "a scanner outside",
@@ -299,6 +314,7 @@ static const struct {
 	[CONFIG_NETWORKS] = {"list of networks", true},
 	[CONFIG_CHARSET] = {"charset", false},
 	[CONFIG_HOSTS] = {"list of hosts", true},
+	[CONFIG_PATHS] = {"list of paths", true},
 	[CONFIG_LATER] = {"not in this version", true},
 };
 

@@ -28,6 +28,7 @@ enum config_type {
 	CONFIG_NETWORKS, /* struct network_list */
 	CONFIG_CHARSET, /* char * */
 	CONFIG_HOSTS, /* config_upstream's */
+	CONFIG_PATHS, /* struct config_paths */
 	CONFIG_LATER, /* not in this version */
 };
 #define CONFIG_TYPE_COUNT (CONFIG_LATER + 1)
@@ -60,8 +61,8 @@ enum config_section {
 	SECTION_ROUTE,
 	SECTION_RETRY,
 	SECTION_SCAN,
-	SECTION_TLS, /* from here on: not in this version */
-	SECTION_AUTH,
+	SECTION_TLS,
+	SECTION_AUTH, /* from here on: not in this version */
 	SECTION_HOOK,
 	SECTION_QUARANTINE,
 	SECTION_DIGEST,

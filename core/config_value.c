@@ -13,6 +13,7 @@
 #define VALUE_MAX      4095 /* a path's */
 #define ADDRESSES_MAX  64
 #define HOSTS_MAX      64
+#define PATHS_MAX      32
 #define CHOICES_MAX    256 /* the names of a choice, one after the other */
 #define HOST_BYTES_MAX 255 /* name and port */
 
@@ -293,6 +294,27 @@ static int add_host(const struct setting *setting)
 	return 0;
 }
 
+static int add_path(const struct setting *setting)
+{
+	struct config_paths *paths = field_of(setting);
+	char **grown;
+
+	for (const char *at = setting->value; *at != '\0'; at++)
+		if ((unsigned char)*at < ' ' || *at == 0x7f)
+			return expected(setting, "a path without control characters");
+	if (setting->value[0] == '\0' || paths->count == PATHS_MAX)
+		return expected(setting, "1 to %d paths that are not empty", PATHS_MAX);
+	grown = realloc(paths->items, (paths->count + 1) * sizeof(*grown));
+	if (grown == NULL)
+		return out_of_memory(setting);
+	paths->items = grown;
+	grown[paths->count] = strdup(setting->value);
+	if (grown[paths->count] == NULL)
+		return out_of_memory(setting);
+	paths->count++;
+	return 0;
+}
+
 static int refuse_later(const struct setting *setting)
 {
 	return config_fail(setting->draft, setting->given, setting->option->name, setting->line,
@@ -314,6 +336,7 @@ static set_fn *const setters[CONFIG_TYPE_COUNT] = {
 	[CONFIG_NETWORKS] = add_network,
 	[CONFIG_CHARSET] = set_charset,
 	[CONFIG_HOSTS] = add_host,
+	[CONFIG_PATHS] = add_path,
 	[CONFIG_LATER] = refuse_later,
 };
 

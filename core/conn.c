@@ -34,15 +34,21 @@ static ssize_t plain_write(struct conn *conn, const struct iovec *from, int coun
 	return sent < 0 ? error_code() : sent;
 }
 
+static void plain_end(struct conn *conn)
+{
+	shutdown(conn->fd, SHUT_WR);
+}
+
 static void plain_close(struct conn *conn)
 {
 	close(conn->fd);
 }
 
-static const struct conn_transport plain = {
+const struct conn_transport conn_plain = {
 	.name = "plain",
 	.read = plain_read,
 	.write = plain_write,
+	.end = plain_end,
 	.close = plain_close,
 	.short_read_drains = true,
 };
@@ -54,7 +60,7 @@ void conn_init_plain(struct conn *conn, int fd, const struct address *peer)
 	int on = 1;
 
 	memset(conn, 0, sizeof(*conn));
-	conn->transport = &plain;
+	conn->transport = &conn_plain;
 	conn->fd = fd;
 	conn->peer = *peer;
 	/* Neither can hurt a session when it fails: replies would wait for Nagle, a log line would lack an address. */
@@ -62,6 +68,11 @@ void conn_init_plain(struct conn *conn, int fd, const struct address *peer)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (getsockname(fd, (struct sockaddr *)&local, &size) == 0)
 		address_from_socket((struct sockaddr *)&local, size, &conn->local);
+}
+
+void conn_end(struct conn *conn)
+{
+	conn->transport->end(conn);
 }
 
 void conn_fini(struct conn *conn)

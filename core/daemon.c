@@ -19,6 +19,7 @@
 #include "core/metrics.h"
 #include "core/notify.h"
 #include "core/reload.h"
+#include "core/tls.h"
 #include "core/worker.h"
 #include "queue/recovery.h"
 #include "queue/scheduler.h"
@@ -237,8 +238,13 @@ static int start_intake(struct daemon *daemon, struct reason *reason)
 	};
 	struct descriptor_shares shares = share_descriptors(daemon);
 	struct acceptor_options acceptor_options;
-	struct admission_limits *limits = client_limits(config);
+	struct admission_limits *limits;
 
+	if (tls_set_open(config, &daemon->tls, reason) < 0)
+		return -1;
+	tls_set_warn(daemon->tls, clock_unix_ms(&clock_system));
+	server_options.tls = daemon->tls;
+	limits = client_limits(config);
 	if (limits == NULL)
 		return reason_set(reason, "out of memory");
 	daemon->admission = admission_open(shares.clients, limits, config->listener_count);
@@ -433,6 +439,7 @@ static void release(struct daemon *daemon)
 	loop_close(&daemon->loop);
 	if (daemon->signal_fd >= 0)
 		close(daemon->signal_fd);
+	tls_set_close(&daemon->tls);
 	config_close(&daemon->config);
 }
 

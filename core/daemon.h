@@ -40,6 +40,7 @@ struct daemon {
 	struct admission *admission;
 	struct ring *jobs;
 	struct server *server;
+	struct tls_set *tls; /* the newest */
 	struct worker_pool *workers;
 	struct acceptor *acceptor;
 	struct api *api;

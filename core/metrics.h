@@ -18,6 +18,15 @@ enum metric {
 	METRIC_CONNECTIONS_ACCEPTED, /* core/acceptor's, as the next */
 	METRIC_CONNECTIONS_REFUSED, /* over a limit: closed or answered 421 */
 	METRIC_SESSIONS_TIMED_OUT,
+	METRIC_TLS_1_0, /* handshakes that ended well, by version; in this order */
+	METRIC_TLS_1_1,
+	METRIC_TLS_1_2,
+	METRIC_TLS_1_3,
+	METRIC_TLS_FAILED_ALERT, /* handshakes that failed: the client refused */
+	METRIC_TLS_FAILED_PROTOCOL, /* … it was no TLS, or nothing in common */
+	METRIC_TLS_FAILED_CLOSED, /* … the client closed */
+	METRIC_TLS_FAILED_TIMED_OUT,
+	METRIC_TLS_EXPIRES_AT, /* gauge: Unix time when the first certificate expires */
 	METRIC_RECEIVING, /* gauge: transactions whose text is arriving */
 	METRIC_MESSAGES_RECEIVED,
 	METRIC_BYTES_RECEIVED,

@@ -11,6 +11,7 @@
 #include "core/log.h"
 #include "core/metrics.h"
 #include "core/notify.h"
+#include "core/tls.h"
 #include "core/worker.h"
 #include "queue/scheduler.h"
 #include "queue/writer.h"
@@ -22,6 +23,7 @@ STAILQ_HEAD(request_list, reload_request);
 struct reload {
 	struct daemon *daemon;
 	struct config *config; /* the new one, while it is under way */
+	struct tls_set *tls; /* as well */
 	struct writer_request numbers;
 	struct letter scheduler_letter;
 	struct request_list asked; /* for the one that is under way … */
@@ -46,6 +48,7 @@ void reload_close(struct reload **reload)
 	if (reload == NULL || *reload == NULL)
 		return;
 	config_close(&(*reload)->config);
+	tls_set_close(&(*reload)->tls);
 	free(*reload);
 	*reload = NULL;
 }
@@ -125,6 +128,7 @@ static void finish(struct reload *reload, int result, const struct reason *reaso
 	metric_set(METRIC_RELOADED_AT, clock_unix_ms(&clock_system) / 1000);
 	answer_all(&reload->asked, result, reason);
 	config_close(&reload->config);
+	tls_set_close(&reload->tls);
 	reload->under_way = false;
 }
 
@@ -170,8 +174,8 @@ static void give_out(struct letter *letter, void *context)
 		begin_next(reload);
 		return;
 	}
-	if (server_configure(daemon->server, reload->config, worker_pool_inboxes(daemon->workers),
-		    daemon->config->workers) < 0 ||
+	if (server_configure(daemon->server, reload->config, reload->tls,
+		    worker_pool_inboxes(daemon->workers), daemon->config->workers) < 0 ||
 		daemon_limit_clients(daemon, reload->config) < 0)
 		log_event(LOG_ERROR, "reload_incomplete",
 			"why=\"no memory for the clients' threads\" hint=\"reload again\"");
@@ -180,6 +184,8 @@ static void give_out(struct letter *letter, void *context)
 		auth_configure(daemon->auth, reload->config);
 	config_close(&daemon->config);
 	daemon->config = config_share(reload->config);
+	tls_set_close(&daemon->tls);
+	daemon->tls = tls_set_share(reload->tls);
 	reload->scheduler_letter.read = configure_scheduler;
 	if (!mailbox_push(daemon->scheduler_inbox, &reload->scheduler_letter))
 		log_panic("the scheduler's inbox is full");
@@ -192,8 +198,12 @@ static int read_file(struct reload *reload, struct reason *reason)
 	if (config_load(reload->daemon->config_path, &reload->config, reason) < 0)
 		return -EINVAL;
 	restart = find_restart_need(reload->daemon->config, reload->config);
-	if (restart == NULL)
+	if (restart == NULL && tls_set_open(reload->config, &reload->tls, reason) < 0)
+		return -EINVAL;
+	if (restart == NULL) {
+		tls_set_warn(reload->tls, clock_unix_ms(&clock_system));
 		return 0;
+	}
 	reason_set(reason, "%s: %s changed, which needs a restart", reload->config->path, restart);
 	return -EINVAL;
 }

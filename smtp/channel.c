@@ -48,7 +48,8 @@ void channel_note(struct channel *channel, uint32_t events)
 {
 	if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0)
 		channel->peer_ended = true;
-	if ((events & EPOLLIN) != 0 || channel->peer_ended)
+	/* inside of TLS a read may have waited for room to write */
+	if ((events & EPOLLIN) != 0 || channel->peer_ended || conn_is_tls(&channel->conn))
 		channel->readable = true;
 }
 
@@ -56,6 +57,8 @@ bool channel_has_unread(const struct channel *channel)
 {
 	int unread = 0;
 
+	if (conn_has_pending(&channel->conn))
+		return true;
 	return ioctl(channel->conn.fd, FIONREAD, &unread) == 0 && unread > 0;
 }
 
@@ -161,7 +164,7 @@ enum channel_end channel_finish(struct channel *channel, struct channel_desk *de
 	if (!channel->finishing) {
 		if (!channel->readable)
 			return CHANNEL_ENDED;
-		shutdown(channel->conn.fd, SHUT_WR);
+		conn_end(&channel->conn);
 		channel->finishing = true;
 	}
 	for (unsigned round = 0; round < FINISH_ROUNDS; round++) {

@@ -91,6 +91,8 @@ int64_t deadline_next(const struct session *session)
 		return session->closing_end_mono_ms;
 	if (session->state == SESSION_CHECKING)
 		return login_due_mono_ms(session->login);
+	if (session->state == SESSION_HANDSHAKE)
+		return handshake_due_ms(session);
 	if (session->hold_end_mono_ms != 0)
 		return is_asking(session) ? INT64_MAX : session->retry_mono_ms;
 	if (session->blocked_since_mono_ms != 0)

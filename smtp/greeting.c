@@ -57,9 +57,11 @@ static const struct {
 	const char *word; /* NULL: `format` tells */
 	format_fn *format;
 	enum device_trait hidden_by;
+	bool (*is_offered)(const struct session *session); /* NULL: always */
 } offers[] = {
 	{"PIPELINING", NULL, DEVICE_HIDE_PIPELINING},
 	{NULL, format_size, DEVICE_HIDE_SIZE},
+	{"STARTTLS", NULL, DEVICE_HIDE_STARTTLS, handshake_is_offered},
 	{"8BITMIME", NULL, DEVICE_HIDE_8BITMIME},
 	{"ENHANCEDSTATUSCODES", NULL, DEVICE_HIDE_CODES},
 	{"CHUNKING", NULL, DEVICE_HIDE_CHUNKING},
@@ -79,7 +81,8 @@ void greeting_ehlo(struct session *session)
 	}
 	snprintf(lines[0], LINE_SIZE, "%s greets %s", session->config->hostname, session->client);
 	for (size_t i = 0; i < sizeof(offers) / sizeof(offers[0]); i++) {
-		if (has(session, offers[i].hidden_by))
+		if (has(session, offers[i].hidden_by) ||
+			(offers[i].is_offered != NULL && !offers[i].is_offered(session)))
 			continue;
 		lines[count][0] = '\0';
 		if (offers[i].format != NULL)

@@ -7,6 +7,7 @@
 #include "core/log.h"
 #include "queue/ledger.h"
 #include "smtp/notice.h"
+#include "smtp/tls_past.h"
 #include "smtp/verb.h"
 
 static size_t line_size(const struct command *command)
@@ -50,12 +51,13 @@ void manners_open(struct session *session)
 
 bool manners_refuse_tls(struct session *session, const void *bytes, size_t size)
 {
-	if (session->spoke || !is_tls(bytes, size))
+	if (session->spoke || conn_is_tls(&session->channel.conn) || !is_tls(bytes, size))
 		return false;
 	log_event_limited(LOG_INFO, "disconnect",
 		"client=%s listener=%s why=\"TLS to a plaintext port\"", session->client,
 		session->listener->name);
 	session_quirk(session, QUIRK_TLS_TO_PLAIN_PORT, NULL, 0);
+	tls_past_note_first(session->shared->tls_past, session->client);
 	notice_closed(session, "TLS to a plaintext port");
 	session_move(session, SESSION_CLOSING);
 	return true;

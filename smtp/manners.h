@@ -43,8 +43,8 @@ struct session;
 /* Before the banner: notes whether the client has spoken already. */
 void manners_open(struct session *session);
 /*
- * A TLS greeting for the first bytes (Q-02): the session ends at once, on every profile, so that the device says that TLS
- * failed instead of waiting for us. True: it was one.
+ * A TLS greeting behind our banner (Q-02): too late to begin TLS, so the session ends at once, on every profile, that the
+ * device says that TLS failed instead of waiting for us. Its next connection is waited for (handshake.h). True: it was one.
  */
 bool manners_refuse_tls(struct session *session, const void *bytes, size_t size);
 /* A line is not complete yet. */

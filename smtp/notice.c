@@ -94,6 +94,23 @@ void notice_begin(struct session *session)
 	put_text(client->profile, sizeof(client->profile), session->device->name);
 }
 
+void notice_tls(struct session *session)
+{
+	static const char *const versions[] = {"TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"};
+	const struct conn *conn = &session->channel.conn;
+	const char *version = conn_tls_version(conn);
+	struct ledger_client *client = entry(session);
+	int bits;
+
+	for (unsigned i = 0; i < sizeof(versions) / sizeof(versions[0]); i++)
+		if (strcmp(version, versions[i]) == 0)
+			metric_add(METRIC_TLS_1_0 + i, 1);
+	if (client == NULL)
+		return;
+	put_text(client->tls_version, sizeof(client->tls_version), version);
+	put_text(client->tls_cipher, sizeof(client->tls_cipher), conn_tls_cipher(conn, &bits));
+}
+
 static void note_helo(struct session *session, struct ledger_client *client)
 {
 	if (session->helo == NULL || session->helo_noted)

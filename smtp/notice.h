@@ -16,6 +16,8 @@ struct session;
 void notice_begin(struct session *session);
 /* It has logged in. */
 void notice_login(struct session *session, const char *mechanism);
+/* Its TLS is up. */
+void notice_tls(struct session *session);
 /* Its transaction's message was accepted. */
 void notice_message(struct session *session);
 /* A reply that is about to be sent: 4xx and 5xx are refusals, and several 500 behind a message are lost text. */

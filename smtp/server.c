@@ -4,14 +4,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/tls.h"
 #include "queue/intake.h"
 #include "smtp/idle.h"
 #include "smtp/session.h"
+#include "smtp/tls_past.h"
 
 struct server {
 	struct server_options options;
 	struct config *first; /* acceptors know listeners by their place in it */
 	struct config *latest; /* what workers begin with */
+	struct tls_set *tls; /* as well */
+	struct tls_past *tls_past;
 	uint64_t seed;
 };
 
@@ -24,6 +28,7 @@ struct server_worker {
 struct reload {
 	struct letter letter;
 	struct config *config;
+	struct tls_set *tls;
 };
 
 struct server *server_open(const struct server_options *options)
@@ -32,13 +37,16 @@ struct server *server_open(const struct server_options *options)
 
 	if (server == NULL)
 		return NULL;
-	if (RAND_bytes((unsigned char *)&server->seed, sizeof(server->seed)) != 1) {
-		free(server);
+	server->tls_past = tls_past_open();
+	if (server->tls_past == NULL ||
+		RAND_bytes((unsigned char *)&server->seed, sizeof(server->seed)) != 1) {
+		server_close(&server);
 		return NULL;
 	}
 	server->options = *options;
 	server->first = config_share(options->config);
 	server->latest = config_share(options->config);
+	server->tls = tls_set_share(options->tls);
 	return server;
 }
 
@@ -48,6 +56,8 @@ void server_close(struct server **server)
 		return;
 	config_close(&(*server)->first);
 	config_close(&(*server)->latest);
+	tls_set_close(&(*server)->tls);
+	tls_past_close(&(*server)->tls_past);
 	free(*server);
 	*server = NULL;
 }
@@ -78,10 +88,12 @@ static void read_reload(struct letter *letter, void *context)
 
 	config_close(&worker->config);
 	worker->config = reload->config;
+	tls_set_close(&worker->shared.tls);
+	worker->shared.tls = reload->tls;
 	free(reload);
 }
 
-static int send_reload(struct mailbox *inbox, struct config *config)
+static int send_reload(struct mailbox *inbox, struct config *config, struct tls_set *tls)
 {
 	struct reload *reload = malloc(sizeof(*reload));
 
@@ -89,15 +101,17 @@ static int send_reload(struct mailbox *inbox, struct config *config)
 		return -1;
 	reload->letter.read = read_reload;
 	reload->config = config_share(config);
+	reload->tls = tls_set_share(tls);
 	if (mailbox_push(inbox, &reload->letter))
 		return 0;
 	config_close(&reload->config);
+	tls_set_close(&reload->tls);
 	free(reload);
 	return -1;
 }
 
-int server_configure(
-	struct server *server, struct config *config, struct mailbox *const *inboxes, size_t count)
+int server_configure(struct server *server, struct config *config, struct tls_set *tls,
+	struct mailbox *const *inboxes, size_t count)
 {
 	int rc = 0;
 
@@ -106,8 +120,11 @@ int server_configure(
 			return -1;
 	config_close(&server->latest);
 	server->latest = config_share(config);
+	tls_set_close(&server->tls);
+	server->tls = tls_set_share(tls);
+	tls_past_forget(server->tls_past);
 	for (size_t i = 0; i < count; i++)
-		if (send_reload(inboxes[i], config) != 0)
+		if (send_reload(inboxes[i], config, tls) != 0)
 			rc = -1;
 	return rc;
 }
@@ -136,6 +153,8 @@ static void *begin(void *service, unsigned number, struct loop *loop, struct mai
 	shared->ids = server->options.ids;
 	shared->seed = server->seed;
 	shared->admission = server->options.admission;
+	shared->tls = tls_set_share(server->tls);
+	shared->tls_past = server->tls_past;
 	shared->intake = intake_open(server->options.writer, inbox, server->options.worker_credits);
 	shared->tally = tally_open(server->options.writer, loop, inbox);
 	auth_line_init(&shared->auth, server->options.auth, inbox);
@@ -165,6 +184,7 @@ static void turned(void *context)
 	struct session_shared *shared = &worker->shared;
 	struct session *last, *session;
 
+	shared->handshake_steps = 0;
 	idle_give_way(shared);
 	last = TAILQ_LAST(&shared->later, session_queue);
 	while (last != NULL && (session = TAILQ_FIRST(&shared->later)) != NULL) {
@@ -224,6 +244,7 @@ static void end(void *context)
 	channel_desk_fini(&shared->desk);
 	tally_close(&shared->tally);
 	intake_close(&shared->intake);
+	tls_set_close(&shared->tls);
 	config_close(&worker->config);
 	free(worker);
 }

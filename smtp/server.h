@@ -17,6 +17,7 @@ struct server;
 
 struct server_options {
 	struct config *config; /* shared */
+	struct tls_set *tls; /* shared; NULL: no TLS */
 	struct writer *writer;
 	struct id_source *ids;
 	struct admission *admission;
@@ -31,9 +32,12 @@ void server_close(struct server **server);
 
 extern const struct worker_service smtp_service; /* its service_data is the struct server */
 
-/* A reload: new sessions use it, open ones keep theirs. Pushes a letter to each worker's inbox. */
-int server_configure(
-	struct server *server, struct config *config, struct mailbox *const *inboxes, size_t count);
+/*
+ * A reload: new sessions use it, open ones keep theirs; new handshakes use `tls`. What went wrong with TLS before is forgotten.
+ * Pushes a letter to each worker's inbox.
+ */
+int server_configure(struct server *server, struct config *config, struct tls_set *tls,
+	struct mailbox *const *inboxes, size_t count);
 
 /* The reply that an acceptor sends before closing when a limit is reached (421 4.7.0 …); NULL for a fragile listener. */
 const char *server_refusal(const struct config_listener *listener);

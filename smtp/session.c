@@ -29,8 +29,9 @@ static const struct {
 	const char *name;
 	unsigned next;
 } states[SESSION_STATE_COUNT] = {
-	[SESSION_NEW] = {"new", BIT(READY) | BIT(CLOSING) | BIT(GONE)},
-	[SESSION_READY] = {"ready", BIT(AUTH) | BIT(MAIL) | BIT(HELD) | BIT(CLOSING) | BIT(GONE)},
+	[SESSION_NEW] = {"new", BIT(READY) | BIT(HANDSHAKE) | BIT(CLOSING) | BIT(GONE)},
+	[SESSION_READY] = {"ready",
+		BIT(AUTH) | BIT(MAIL) | BIT(HELD) | BIT(HANDSHAKE) | BIT(CLOSING) | BIT(GONE)},
 	[SESSION_AUTH] = {"auth", BIT(CHECKING) | BIT(READY) | BIT(CLOSING) | BIT(GONE)},
 	[SESSION_MAIL] = {"mail", BIT(RCPT) | BIT(READY) | BIT(CLOSING) | BIT(GONE)},
 	[SESSION_RCPT] = {"rcpt", BIT(TEXT) | BIT(READY) | BIT(CLOSING) | BIT(GONE)},
@@ -38,6 +39,7 @@ static const struct {
 	[SESSION_STORING] = {"storing", BIT(RCPT) | BIT(READY) | BIT(CLOSING) | BIT(GONE)},
 	[SESSION_HELD] = {"held", BIT(MAIL) | BIT(READY) | BIT(CLOSING) | BIT(GONE)},
 	[SESSION_CHECKING] = {"checking", BIT(READY) | BIT(CLOSING) | BIT(GONE)},
+	[SESSION_HANDSHAKE] = {"handshake", BIT(NEW) | BIT(CLOSING) | BIT(GONE)},
 	[SESSION_CLOSING] = {"closing", BIT(GONE)},
 	[SESSION_GONE] = {"gone", 0},
 };
@@ -147,11 +149,11 @@ static void free_session(struct session *session)
 	config_close(&session->config);
 	free(session->account);
 	free(session->helo);
+	free(session->certificate);
 	free(session);
 }
 
-/* Its turn comes again after the others had theirs. */
-static void put_off(struct session *session)
+void session_put_off(struct session *session)
 {
 	if (session->is_later)
 		return;
@@ -166,7 +168,7 @@ static void close_channel(struct session *session)
 	if (end == CHANNEL_ENDED && !receipt_is_awaited(session))
 		let_go(session);
 	else if (end == CHANNEL_HAS_MORE)
-		put_off(session);
+		session_put_off(session);
 }
 
 /* ---- deadlines ---- */
@@ -298,6 +300,8 @@ static size_t take_input(struct session *session, size_t size)
 		if (session->shared->desk.output.size > CHANNEL_GATHER_BYTES)
 			send_replies(session);
 	}
+	if (session->state == SESSION_HANDSHAKE)
+		used += starttls_discard(session, size - used);
 	return used;
 }
 
@@ -320,7 +324,7 @@ static void read_input(struct session *session)
 		size_t used;
 
 		if (round == ROUNDS_MAX) {
-			put_off(session);
+			session_put_off(session);
 			return;
 		}
 		got = channel_fill(&session->channel, &shared->desk, session->wants_more);
@@ -348,7 +352,13 @@ static void finish_turn(struct session *session)
 {
 	if (session->shared->stopping && session->state <= SESSION_AUTH)
 		session_trouble(session, TROUBLE_STOPPING);
+	else if (session->shared->stopping && session->state == SESSION_HANDSHAKE)
+		session_move(session, SESSION_CLOSING);
 	send_replies(session);
+	if (session->state == SESSION_HANDSHAKE) {
+		handshake_step(session);
+		send_replies(session);
+	}
 	if (session->state == SESSION_CLOSING && !channel_is_blocked(&session->channel))
 		close_channel(session);
 	if (session->state != SESSION_GONE) {
@@ -399,6 +409,8 @@ static void fire(void *owner)
 		deadline_arm(session);
 	else if (session->state == SESSION_CLOSING)
 		let_go(session);
+	else if (session->state == SESSION_HANDSHAKE)
+		handshake_time_out(session);
 	else if (session->state == SESSION_HELD)
 		mail_again(session);
 	else if (session->state == SESSION_CHECKING)
@@ -496,6 +508,12 @@ static struct session *make_session(struct session_shared *shared, struct config
 	return session;
 }
 
+static void greet_first(struct session *session)
+{
+	manners_open(session);
+	greeting_banner(session);
+}
+
 void session_open(struct session_shared *shared, struct config *config,
 	const struct config_listener *listener, struct accepted *accepted)
 {
@@ -514,13 +532,12 @@ void session_open(struct session_shared *shared, struct config *config,
 	LIST_INSERT_HEAD(&shared->sessions, session, entry);
 	shared->session_count++;
 	notice_begin(session);
-	manners_open(session);
 	log_event(LOG_DEBUG, "connect", "client=%s listener=%s", session->client,
 		session->listener->name);
 	if (loop_watch_add(shared->loop, &session->watch, session->channel.conn.fd,
 		    EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) < 0)
 		let_go(session);
-	else
-		greeting_banner(session);
+	else if (!handshake_open(session))
+		greet_first(session);
 	finish_turn(session);
 }

@@ -18,6 +18,7 @@
  *	                 └──────────── RSET, EHLO; the reply to the dot ──────────────┘
  *	RCPT ──BDAT──► TEXT ──► STORING ──► RCPT: a chunk that is not the last
  *	READY ──AUTH──► AUTH ──► CHECKING ──► READY: responses, then the desk (login.h)
+ *	NEW, READY ──STARTTLS──► HANDSHAKE ──► NEW; with implicit TLS it begins there (handshake.h)
  *	any ──► CLOSING ──► GONE;   any ──► GONE (connection broken)
  *
  * Threads: its worker's. Owner: itself; it is freed from within the calls of its watch, timer and letters, and never
@@ -45,6 +46,7 @@
 #include "smtp/channel.h"
 #include "smtp/command.h"
 #include "smtp/device.h"
+#include "smtp/handshake.h"
 #include "smtp/manners.h"
 #include "smtp/policy.h"
 #include "smtp/receipt.h"
@@ -60,10 +62,11 @@ enum session_state {
 	SESSION_STORING, /* the final dot is read, its reply waits for the writer */
 	SESSION_HELD, /* the reply to MAIL waits for room in the store */
 	SESSION_CHECKING, /* the reply to AUTH waits for the desk, or for its time */
+	SESSION_HANDSHAKE, /* of TLS */
 	SESSION_CLOSING,
 	SESSION_GONE,
 };
-#define SESSION_STATE_COUNT 11
+#define SESSION_STATE_COUNT 12
 
 LIST_HEAD(session_list, session);
 TAILQ_HEAD(session_queue, session);
@@ -79,6 +82,9 @@ struct session_shared {
 	struct id_source *ids;
 	uint64_t seed; /* of this start's hashes of texts (queue/inspection.h) */
 	struct admission *admission;
+	struct tls_set *tls; /* the newest; NULL: there is none */
+	struct tls_past *tls_past;
+	unsigned handshake_steps; /* in this turn */
 	struct channel_desk desk;
 	struct auth_line auth;
 	struct session_list sessions;
@@ -104,6 +110,7 @@ struct session {
 	enum session_state state;
 	bool esmtp;
 	bool may_relay;
+	bool greeted_in_clear; /* and then began TLS, and has not greeted again */
 	bool spoke, said_quit, helo_noted; /* for the ledger (notice.h) */
 	bool ended_by_us;
 	unsigned accepted; /* messages */
@@ -114,6 +121,7 @@ struct session {
 	const char *skip_reply; /* then said */
 	unsigned commands, bad_commands; /* since the start or the last message */
 	char *helo; /* NULL: none yet */
+	char *certificate; /* its fingerprint, as grant.h's; NULL: it showed none */
 	char client[64];
 	char *account; /* NULL: not logged in */
 	unsigned login_failures;
@@ -124,6 +132,7 @@ struct session {
 	struct transaction *transaction;
 	struct receipt receipt; /* of its last message */
 
+	struct handshake handshake;
 	int64_t end_mono_ms; /* of the session */
 	int64_t waits_since_mono_ms; /* for a command, or for text */
 	int64_t text_end_mono_ms; /* of the message that arrives */
@@ -152,6 +161,8 @@ void session_stop(struct session *session);
 void session_cut(struct session *session);
 /* Ends it, which has been idle longest, without a word to those that the profile spares. */
 void session_give_way(struct session *session);
+/* Its turn comes again after the others had theirs. */
+void session_put_off(struct session *session);
 /* Its turn again, from the `later` queue or after an answer. */
 void session_resume(struct session *session);
 

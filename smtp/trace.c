@@ -44,16 +44,27 @@ static void clean_helo(const char *helo, const char *peer, char *out)
 		snprintf(out, HELO_BYTES + 1, "%s", peer);
 }
 
-/* RFC 3848 */
+#define TLS_LINE_SIZE 160
+
 static const char *protocol_of(const struct trace *trace)
 {
-	if (!trace->esmtp)
-		return "SMTP";
-	return trace->authenticated ? "ESMTPA" : "ESMTP";
+	static const char *const names[2][2] = {{"ESMTP", "ESMTPA"}, {"ESMTPS", "ESMTPSA"}};
+
+	return trace->esmtp ? names[trace->tls_version != NULL][trace->authenticated] : "SMTP";
+}
+
+/* "" without TLS. */
+static void format_tls(const struct trace *trace, char *out)
+{
+	out[0] = '\0';
+	if (trace->tls_version != NULL)
+		snprintf(out, TLS_LINE_SIZE, "\t(using %.20s with cipher %.80s (%d bits))\r\n",
+			trace->tls_version, trace->tls_cipher, trace->tls_bits);
 }
 
 size_t trace_format(const struct trace *trace, char *out)
 {
+	char tls[TLS_LINE_SIZE];
 	char peer[ADDRESS_TEXT_SIZE], helo[HELO_BYTES + 1];
 	char id[ID_TEXT_SIZE], date[CLOCK_RFC5322_SIZE];
 	bool has_for = trace->recipient != NULL;
@@ -61,10 +72,11 @@ size_t trace_format(const struct trace *trace, char *out)
 
 	trace_format_peer(trace->peer, peer);
 	clean_helo(trace->helo, peer, helo);
+	format_tls(trace, tls);
 	size = snprintf(out, TRACE_SIZE,
 		"Received: from %s (%s)\r\n"
-		"\tby %.255s with %s id %s%s%.256s%s;%s%s\r\n",
-		helo, peer, trace->hostname, protocol_of(trace), id_format(trace->id, id),
+		"%s\tby %.255s with %s id %s%s%.256s%s;%s%s\r\n",
+		helo, peer, tls, trace->hostname, protocol_of(trace), id_format(trace->id, id),
 		has_for ? "\r\n\tfor <" : "", has_for ? trace->recipient : "", has_for ? ">" : "",
 		has_for ? " " : "\r\n\t", clock_format_rfc5322(trace->unix_ms, date));
 	return (size_t)size;

@@ -43,8 +43,7 @@ static const struct verb table[] = {
 		NOTED(QUIRK_VRFY_FIRST)},
 	{"HELP", verb_help, ANYTIME, ARGUMENT_ANY, "HELP", NULL, NOTED(QUIRK_OLD_COMMANDS)},
 	{"EXPN", verb_unoffered, ANYTIME, ARGUMENT_ANY, NULL, NULL, NOTED(QUIRK_OLD_COMMANDS)},
-	{"STARTTLS", verb_unoffered, ANYTIME, ARGUMENT_ANY, NULL, NULL,
-		NOTED(QUIRK_STARTTLS_UNASKED)},
+	{"STARTTLS", verb_starttls, ANYTIME, ARGUMENT_NONE, "STARTTLS", NULL, OPTIONAL},
 	{"AUTH", verb_auth, ANYTIME, ARGUMENT_ANY, NULL, NULL, OPTIONAL, .begins_in = IN(NEW)},
 	{"BDAT", verb_bdat, ANYTIME, ARGUMENT_ANY, NULL, NULL, OPTIONAL},
 	{"ETRN", verb_unoffered, ANYTIME, ARGUMENT_ANY, NULL, NULL, NOTED(QUIRK_OLD_COMMANDS)},
@@ -104,7 +103,9 @@ static void be_lenient(
 		note(session, QUIRK_EXTRA_ARGUMENTS, command);
 	if ((verb->begins_in & 1u << session->state) == 0)
 		return;
-	quirk = session->state == SESSION_NEW ? QUIRK_NO_HELO : QUIRK_SECOND_MAIL;
+	quirk = QUIRK_SECOND_MAIL;
+	if (session->state == SESSION_NEW)
+		quirk = session->greeted_in_clear ? QUIRK_NO_EHLO_AFTER_TLS : QUIRK_NO_HELO;
 	session_reset(session); /* with what was noted of the message before */
 	note(session, quirk, command);
 	session_move(session, SESSION_READY);

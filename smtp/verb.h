@@ -27,6 +27,7 @@ bool verb_is_known(const struct command *command);
 
 verb_fn verb_ehlo, verb_helo, verb_mail, verb_rcpt, verb_data, verb_bdat;
 verb_fn verb_auth;
+verb_fn verb_starttls;
 verb_fn verb_rset, verb_noop, verb_quit, verb_vrfy, verb_help;
 verb_fn verb_unoffered; /* known and not done here */
 verb_fn verb_forbidden; /* XCLIENT, XFORWARD: nobody may */
@@ -41,6 +42,9 @@ void auth_forget(struct session *session);
 
 /* The reply to MAIL was held for room in the store: looks again. */
 void mail_again(struct session *session);
+
+/* What came in clear behind STARTTLS is dropped, for all clients. Returns `size`. */
+size_t starttls_discard(struct session *session, size_t size);
 
 /* Begins the message's text: id, trace, dot stream, inspection. False without memory. */
 bool data_begin(struct session *session) __attribute__((warn_unused_result));

@@ -28,21 +28,33 @@ static handoff_answered_fn read_result;
 
 /* ---- 1 ---- */
 
+/* The Received field; `out` holds TRACE_SIZE bytes. */
+static size_t write_trace(const struct session *session, uint64_t id, char *out)
+{
+	const struct conn *conn = &session->channel.conn;
+	struct trace trace = {.helo = session->helo,
+		.esmtp = session->esmtp,
+		.authenticated = session->account != NULL,
+		.peer = &conn->peer,
+		.hostname = session->config->hostname,
+		.id = id,
+		.recipient = transaction_only_recipient(session->transaction),
+		.unix_ms = clock_unix_ms(session->shared->clock)};
+
+	if (conn->tls != NULL) {
+		trace.tls_version = conn_tls_version(conn);
+		trace.tls_cipher = conn_tls_cipher(conn, &trace.tls_bits);
+	}
+	return trace_format(&trace, out);
+}
+
 bool data_begin(struct session *session)
 {
 	struct transaction *transaction = session->transaction;
 	struct session_shared *shared = session->shared;
 	uint64_t id = id_next(shared->ids);
-	struct trace trace = {.helo = session->helo,
-		.esmtp = session->esmtp,
-		.authenticated = session->account != NULL,
-		.peer = &session->channel.conn.peer,
-		.hostname = session->config->hostname,
-		.id = id,
-		.recipient = transaction_only_recipient(transaction),
-		.unix_ms = clock_unix_ms(shared->clock)};
 	char field[TRACE_SIZE];
-	size_t field_size = trace_format(&trace, field);
+	size_t field_size = write_trace(session, id, field);
 	struct inspection_terms terms = {.seed = shared->seed,
 		.base = field_size,
 		.repairs = session->policy->repairs,

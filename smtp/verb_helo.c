@@ -90,11 +90,13 @@ static bool greet(struct session *session, const struct command *command, bool e
 		session_trouble(session, TROUBLE_MEMORY);
 		return false;
 	}
-	if (session->policy->lenient && (session->helo != NULL || session->transaction != NULL))
+	if (session->policy->lenient && !session->greeted_in_clear &&
+		(session->helo != NULL || session->transaction != NULL))
 		session_quirk(session, QUIRK_EHLO_AGAIN, helo, strlen(helo));
 	free(session->helo);
 	session->helo = helo;
 	session->esmtp = esmtp;
+	session->greeted_in_clear = false;
 	session_reset(session);
 	session_move(session, SESSION_READY);
 	return true;

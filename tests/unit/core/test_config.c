@@ -633,7 +633,6 @@ static void password_file_holds_one_line(void **state)
 static void parts_that_do_not_exist_yet_are_named(void **state)
 {
 	static const struct refusal rows[] = {
-		{"\ntls { certificate = /x }", ":2: section tls: not in this version"},
 		{"auth { pam = sluice }",
 			":1: section auth, option 'pam': not in this version"},
 		{"hook clamav { type = clamd }", ":1: section hook 'clamav': not in this version"},
@@ -645,10 +644,6 @@ static void parts_that_do_not_exist_yet_are_named(void **state)
 		{"web { address = 127.0.0.1:8025 }", ":1: section web: not in this version"},
 		{"include(\"other.conf\")",
 			":1: option 'include': not in this version: one file holds all"},
-		{"listen a { tls = starttls }",
-			":1: section listen 'a', option 'tls': 'starttls': not in this version"},
-		{"listen a { tls = off\n min_tls = \"1.0\" }",
-			":2: section listen 'a', option 'min_tls': not in this version"},
 		{"scan { order = {clamav, rspamd} }",
 			":1: section scan, option 'order': not in this version"},
 		{"scan { on_virus = quarantine }",

@@ -48,6 +48,30 @@ static void one_recipient_is_named(void **state)
 		      "\tfor <bob@example.edu>; " DATE "\r\n");
 }
 
+static void tls_and_a_login_are_told(void **state)
+{
+	struct address peer = peer_of("192.0.2.1:4711");
+	struct trace trace = example(&peer);
+
+	(void)state;
+	trace.authenticated = true;
+	check(&trace, "Received: from printer.example ([192.0.2.1])\r\n"
+		      "\tby relay.example.edu with ESMTPA id 00000000ABCDEF\r\n"
+		      "\tfor <bob@example.edu>; " DATE "\r\n");
+	trace.tls_version = "TLSv1.2";
+	trace.tls_cipher = "ECDHE-RSA-AES128-GCM-SHA256";
+	trace.tls_bits = 128;
+	check(&trace, "Received: from printer.example ([192.0.2.1])\r\n"
+		      "\t(using TLSv1.2 with cipher ECDHE-RSA-AES128-GCM-SHA256 (128 bits))\r\n"
+		      "\tby relay.example.edu with ESMTPSA id 00000000ABCDEF\r\n"
+		      "\tfor <bob@example.edu>; " DATE "\r\n");
+	trace.authenticated = false;
+	trace.recipient = NULL;
+	check(&trace, "Received: from printer.example ([192.0.2.1])\r\n"
+		      "\t(using TLSv1.2 with cipher ECDHE-RSA-AES128-GCM-SHA256 (128 bits))\r\n"
+		      "\tby relay.example.edu with ESMTPS id 00000000ABCDEF;\r\n\t" DATE "\r\n");
+}
+
 static void several_recipients_are_not(void **state)
 {
 	struct address peer = peer_of("[2001:db8::1]:4711");
@@ -113,6 +137,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_recipient_is_named),
+		cmocka_unit_test(tls_and_a_login_are_told),
 		cmocka_unit_test(several_recipients_are_not),
 		cmocka_unit_test(helo_is_cleaned),
 		cmocka_unit_test(longest_parts_fit_in_lines_of_998),

@@ -644,7 +644,7 @@ static void time_of_a_held_reply_is_not_the_clients(void **state)
 	struct client client;
 
 	config->upstreams[0].number = place->scene.upstream;
-	assert_int_equal(server_configure(place->server, config, inboxes, 1), 0);
+	assert_int_equal(server_configure(place->server, config, NULL, inboxes, 1), 0);
 	config_close(&config);
 	place_turn(place);
 	memset(body, 'x', sizeof(body));
@@ -790,7 +790,7 @@ static void open_sessions_keep_their_configuration(void **state)
 	struct client before, after;
 
 	client_open(&before, place, PLACE_STANDARD);
-	assert_int_equal(server_configure(place->server, config, inboxes, 1), 0);
+	assert_int_equal(server_configure(place->server, config, NULL, inboxes, 1), 0);
 	config_close(&config);
 	place_turn(place);
 	client_open(&after, place, PLACE_STANDARD);
