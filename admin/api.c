@@ -171,6 +171,7 @@ static int open_parts(struct api *api, const struct api_options *options, struct
 	ask_set_reader(service->ask, api);
 	ask_set_main(service->ask, options->main, options->reload);
 	ask_set_accounts(service->ask, options->accounts, options->lockouts);
+	ask_set_registrar(service->ask, options->registrar);
 	return http_open(&api->http, service, options->listen_fd, reason);
 }
 

@@ -24,6 +24,7 @@
 #include "core/config.h"
 #include "core/mailbox.h"
 #include "core/reason.h"
+#include "queue/registrar.h"
 #include "queue/store.h"
 #include "queue/writer.h"
 
@@ -36,6 +37,8 @@ struct api_options {
 	const struct clock *clock; /* one that runs: waits are measured on it */
 	struct config *config; /* shared */
 	int listen_fd; /* a listening Unix socket; the caller closes it after api_close */
+	struct registrar *
+		registrar; /* brings changes of the registry into force; NULL: there are no workers */
 	struct mailbox *main; /* the main thread's inbox: where reloads are asked for … */
 	letter_read_fn *reload; /* … and how it reads the letter of a struct reload_request */
 	struct mailbox

@@ -16,6 +16,7 @@
 struct ask {
 	struct mailbox *scheduler;
 	struct writer *writer;
+	struct registrar *registrar;
 	struct mailbox *main;
 	letter_read_fn *reload;
 	struct mailbox *accounts;
@@ -78,6 +79,11 @@ void ask_set_accounts(struct ask *ask, struct mailbox *accounts, letter_read_fn 
 {
 	ask->accounts = accounts;
 	ask->lockouts = read;
+}
+
+void ask_set_registrar(struct ask *ask, struct registrar *registrar)
+{
+	ask->registrar = registrar;
 }
 
 void ask_hurry(struct ask *ask)
@@ -431,6 +437,132 @@ int ask_act(struct ask *ask, enum act_verb verb, uint64_t id, uint64_t hold_unti
 		return -ETIMEDOUT;
 	result = whole->act.result;
 	free(whole);
+	return result;
+}
+
+/* ---- changes of the registry ---- */
+
+struct register_question {
+	struct question question;
+	struct writer_request request;
+	struct registrar_request in_force;
+	bool is_stored;
+	char refused[REGISTRY_NAME_SIZE];
+	struct registry_change *changes; /* a copy, with all that it points to, in one block */
+};
+
+static void free_register_question(struct question *question)
+{
+	struct register_question *whole = (struct register_question *)question;
+
+	free(whole->changes);
+	free(whole);
+}
+
+static size_t change_bytes(const struct registry_change *change)
+{
+	return change->size + strlen(change->name) + strlen(change->who) + strlen(change->act) +
+	       strlen(change->why) + 4;
+}
+
+static const void *copy_to(char **end, const void *from, size_t size)
+{
+	char *copy = *end;
+
+	memcpy(copy, from, size);
+	*end += size;
+	return copy;
+}
+
+static void copy_change(
+	struct registry_change *to, const struct registry_change *change, char **end)
+{
+	*to = *change;
+	to->name = copy_to(end, change->name, strlen(change->name) + 1);
+	to->who = copy_to(end, change->who, strlen(change->who) + 1);
+	to->act = copy_to(end, change->act, strlen(change->act) + 1);
+	to->why = copy_to(end, change->why, strlen(change->why) + 1);
+	if (change->record != NULL)
+		to->record = copy_to(end, change->record, change->size);
+	to->next = change->next != NULL ? to + 1 : NULL;
+}
+
+static struct registry_change *copy_changes(const struct registry_change *changes)
+{
+	size_t size = 0, count = 0;
+	struct registry_change *copy;
+	char *end;
+
+	for (const struct registry_change *at = changes; at != NULL; at = at->next, count++)
+		size += sizeof(*at) + change_bytes(at);
+	copy = malloc(size);
+	if (copy == NULL)
+		return NULL;
+	end = (char *)(copy + count);
+	count = 0;
+	for (const struct registry_change *at = changes; at != NULL; at = at->next)
+		copy_change(&copy[count++], at, &end);
+	return copy;
+}
+
+static void change_in_force(struct letter *letter, void *reader)
+{
+	(void)reader;
+	take_back(&LETTER_OF(letter, struct register_question, in_force.letter)->question);
+}
+
+/* Where it is not known whether it is stored, it is looked at what is. */
+static void change_stored(struct letter *letter, void *reader)
+{
+	struct register_question *whole =
+		LETTER_OF(letter, struct register_question, request.letter);
+	int result = whole->request.result;
+
+	(void)reader;
+	whole->is_stored = result == 0;
+	if (whole->request.refused != NULL)
+		snprintf(
+			whole->refused, sizeof(whole->refused), "%s", whole->request.refused->name);
+	if ((result != 0 && result != -EIO) || whole->question.ask->registrar == NULL) {
+		take_back(&whole->question);
+		return;
+	}
+	whole->in_force.answer_to = whole->question.ask->inbox;
+	whole->in_force.answered = change_in_force;
+	registrar_ask(whole->question.ask->registrar, &whole->in_force);
+}
+
+int ask_register(struct ask *ask, const struct registry_change *changes, char *refused)
+{
+	struct register_question *whole;
+	int result;
+
+	if (refused != NULL)
+		refused[0] = '\0';
+	whole = new_question(ask, sizeof(*whole), free_register_question, &result);
+	if (whole == NULL)
+		return result;
+	whole->changes = copy_changes(changes);
+	if (whole->changes == NULL) {
+		free_register_question(&whole->question);
+		ask->out--;
+		return -ENOMEM;
+	}
+	whole->request = (struct writer_request){
+		.letter.read = change_stored,
+		.answer_to = ask->inbox,
+		.verb = WRITER_REGISTER,
+		.registry = whole->changes,
+	};
+	writer_submit(ask->writer, &whole->request);
+	if (!wait_for(&whole->question, ASK_ACT_MS))
+		return whole->is_stored ? -EINPROGRESS : -ETIMEDOUT;
+	result = whole->request.result;
+	if (result == 0 && whole->in_force.result < 0)
+		result = -EINPROGRESS;
+	if (refused != NULL)
+		memcpy(refused, whole->refused, sizeof(whole->refused));
+	free_register_question(&whole->question);
 	return result;
 }
 

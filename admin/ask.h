@@ -1,6 +1,6 @@
 /*
- * ask.h: the admin thread's questions and acts to the scheduler's, the writer's and the main thread, and the wait for the
- * answers.
+ * ask.h: the admin thread's questions and acts to the scheduler's, the writer's, the registrar's and the main thread, and the wait
+ * for the answers.
  *
  * The way of a question:
  *   1. It is made on the heap, takes one of ASK_CREDITS, and its letter goes to the scheduler's inbox. Without a credit the
@@ -9,7 +9,8 @@
  *   3. The admin thread sleeps on its inbox meanwhile and reads what comes, until this question is answered.
  *   4. When the deadline is over first, the question is left to itself: the caller gets -ETIMEDOUT, and the answer, when it
  *      comes, gives the credit back and frees it. Until then nobody touches it but its reader.
- * An act (hold, delete …) goes the same way, through the writer, so it may take as long as a store that is being healed.
+ * An act (hold, delete …) goes the same way, through the writer, so it may take as long as a store that is being healed. A change
+ * of the registry goes to the writer, and from there to the registrar, also when nobody waits for it any more.
  *
  * Threads: the admin thread, but ask_inbox's mailbox, to which any may push.
  * Owner: ask_close waits a little for questions that are still out; those that do not come back are never freed, nor is
@@ -26,9 +27,11 @@
 #include "core/lockout.h"
 #include "core/mailbox.h"
 #include "core/reason.h"
+#include "queue/registrar.h"
 #include "queue/scheduler.h"
 
-#define ASK_CREDITS   32 /* room for them in the scheduler's inbox, and in the writer's */
+#define ASK_CREDITS \
+	32 /* room for them in the scheduler's inbox, in the writer's, and in the registrar's */
 #define ASK_ANSWER_MS 2000
 #define ASK_ACT_MS    15000 /* more than WRITER_HEAL_MS */
 
@@ -48,6 +51,8 @@ void ask_set_reader(struct ask *ask, void *reader);
 void ask_set_main(struct ask *ask, struct mailbox *main, letter_read_fn *read);
 /* Who knows who is locked out (core/lockout.h); without it nobody is. */
 void ask_set_accounts(struct ask *ask, struct mailbox *accounts, letter_read_fn *read);
+/* Who brings changes of the registry into force; NULL: there is nobody to whom they matter. */
+void ask_set_registrar(struct ask *ask, struct registrar *registrar);
 /* From now on no caller is kept waiting: the admin thread is to stop. */
 void ask_hurry(struct ask *ask);
 
@@ -77,6 +82,21 @@ int ask_pause(struct ask *ask, const char *host, bool paused);
  * -ETIMEDOUT (not known whether), or what the store says. */
 int ask_act(struct ask *ask, enum act_verb verb, uint64_t id, uint64_t hold_until_unix_ms,
 	const char *who);
+
+/*
+ * Changes records of operators (registry.h), all of the list or none, and waits until it is in force: when it returns 0,
+ * nothing is taken any more from who was suspended. The list is copied, and the caller's again.
+ *
+ *	struct registry_change change = {.kind = REGISTRY_GRANT, .name = grant->name, .revision = grant->revision,
+ *		.record = record.data, .size = record.size, .now_unix_ms = now, .who = who, .act = "approve", .why = why};
+ *	rc = ask_register(service->ask, &change, NULL);
+ *
+ * `refused` (REGISTRY_NAME_SIZE bytes, or NULL) becomes the name of the change that was in the way, or "".
+ * -ESTALE, -EEXIST, -ENOENT, -EINVAL, -ENOSPC: nothing was changed (registry.h says why). -EINPROGRESS: it is stored, and not
+ * yet in force everywhere; that comes by itself. -EIO, -ETIMEDOUT: not known whether it is stored; if it is, it comes into force.
+ * -EAGAIN, -ENOMEM: nothing was asked.
+ */
+int ask_register(struct ask *ask, const struct registry_change *changes, char *refused);
 
 /* 0; -EINVAL (refused) or -ECANCELED (the daemon stops), and why; or as above. */
 int ask_reload(struct ask *ask, struct reason *reason);

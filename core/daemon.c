@@ -22,6 +22,7 @@
 #include "core/tls.h"
 #include "core/worker.h"
 #include "queue/recovery.h"
+#include "queue/registrar.h"
 #include "queue/scheduler.h"
 #include "queue/tally.h"
 #include "queue/writer.h"
@@ -187,6 +188,18 @@ static int start_auth(struct daemon *daemon, struct reason *reason)
 		daemon->config->workers * (size_t)AUTH_CREDITS, reason);
 }
 
+static int open_registrar(struct daemon *daemon, struct reason *reason)
+{
+	const struct registrar_options options = {
+		.store = daemon->store,
+		.clock = &clock_system,
+		.askers = OTHER_CREDITS,
+		.worker_count = daemon->config->workers,
+	};
+
+	return registrar_open(&daemon->registrar, &options, reason);
+}
+
 static struct descriptor_shares share_descriptors(const struct daemon *daemon)
 {
 	const struct config *config = daemon->config;
@@ -232,6 +245,7 @@ static int start_intake(struct daemon *daemon, struct reason *reason)
 		.config = daemon->config,
 		.writer = daemon->writer,
 		.ids = daemon->ids,
+		.registrar = daemon->registrar,
 		.clock = &clock_system,
 		.auth = daemon->auth,
 		.worker_credits = WORKER_CREDITS,
@@ -256,7 +270,9 @@ static int start_intake(struct daemon *daemon, struct reason *reason)
 		return reason_set(reason, "out of memory");
 	if (worker_pool_start(&daemon->workers, &smtp_service, daemon->server, config->workers,
 		    WORKER_CREDITS + TALLY_CREDITS + AUTH_CREDITS + OTHER_CREDITS, daemon->jobs,
-		    &clock_system, reason) < 0)
+		    &clock_system, reason) < 0 ||
+		registrar_start(daemon->registrar, worker_pool_inboxes(daemon->workers),
+			server_read_permits, reason) < 0)
 		return -1;
 	acceptor_options = (struct acceptor_options){
 		.sockets = daemon->sockets,
@@ -280,6 +296,7 @@ static int start_admin(struct daemon *daemon, struct reason *reason)
 		.clock = &clock_system,
 		.config = daemon->config,
 		.listen_fd = daemon->admin_fd,
+		.registrar = daemon->registrar,
 		.main = daemon->inbox,
 		.reload = reload_read_request,
 		.accounts = daemon->auth != NULL ? auth_inbox(daemon->auth) : NULL,
@@ -376,7 +393,8 @@ static int start(struct daemon *daemon, const sigset_t *signals, struct reason *
 	if (open_queue(daemon, reason) < 0)
 		return EX_CANTCREAT;
 	if (start_work(daemon, reason) < 0 || start_auth(daemon, reason) < 0 ||
-		start_intake(daemon, reason) < 0 || start_admin(daemon, reason) < 0)
+		open_registrar(daemon, reason) < 0 || start_intake(daemon, reason) < 0 ||
+		start_admin(daemon, reason) < 0)
 		return EX_OSERR;
 	return 0;
 }
@@ -389,6 +407,8 @@ static void stop_admin(struct daemon *daemon)
 		read_inbox(daemon, 0);
 	if (daemon->reload != NULL)
 		reload_stop(daemon->reload);
+	if (daemon->registrar != NULL)
+		registrar_stop(daemon->registrar);
 	api_close(&daemon->api);
 }
 
@@ -400,6 +420,8 @@ static void stop(struct daemon *daemon)
 		close(daemon->sockets[i].fd);
 	if (daemon->writer != NULL)
 		writer_end_drops(daemon->writer);
+	if (daemon->registrar != NULL)
+		registrar_stop(daemon->registrar);
 	worker_pool_stop(&daemon->workers, WORKERS_STOP_MS);
 	stop_admin(daemon);
 	auth_stop(&daemon->auth);
@@ -422,6 +444,7 @@ static void stop(struct daemon *daemon)
 static void release(struct daemon *daemon)
 {
 	server_close(&daemon->server);
+	registrar_close(&daemon->registrar);
 	ring_close(&daemon->jobs);
 	admission_close(&daemon->admission);
 	delivery_close(&daemon->delivery);

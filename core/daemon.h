@@ -33,6 +33,7 @@ struct daemon {
 	struct mailbox *scheduler_inbox, *delivery_inbox;
 	struct writer *writer;
 	struct recovery *recovery;
+	struct registrar *registrar;
 	struct scanner *scanner;
 	struct scheduler *scheduler;
 	struct delivery *delivery;

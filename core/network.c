@@ -13,8 +13,7 @@ static bool is_mapped(const uint8_t bytes[16])
 	return memcmp(bytes, mapped, sizeof(mapped)) == 0;
 }
 
-/* The host as its 16 bytes; false for what has none (a Unix path). */
-static bool host_bytes(const struct address *address, uint8_t bytes[16])
+bool network_host_bytes(const struct address *address, uint8_t bytes[16])
 {
 	if (address->any.sa_family == AF_INET6) {
 		memcpy(bytes, &address->v6.sin6_addr, 16);
@@ -177,7 +176,7 @@ bool network_list_has(const struct network_list *list, const struct address *add
 	uint8_t bytes[16];
 	unsigned least_bits;
 
-	if (!host_bytes(address, bytes))
+	if (!network_host_bytes(address, bytes))
 		return false;
 	/* "::/0" says every IPv6 host; that IPv4's mapped form lies in it is our affair and lets nobody in. */
 	least_bits = is_mapped(bytes) ? MAPPED_BITS : 0;

@@ -31,6 +31,8 @@ struct network_list {
 
 int network_parse(const char *text, struct network *out, struct reason *reason);
 int network_list_add(struct network_list *list, const char *text, struct reason *reason);
+/* The host as its 16 bytes, IPv4 in its mapped form; false for what has none (a Unix path). */
+bool network_host_bytes(const struct address *address, uint8_t bytes[16]);
 bool network_has(const struct network *network, const struct address *address);
 bool network_list_has(const struct network_list *list, const struct address *address);
 void network_list_fini(struct network_list *list);

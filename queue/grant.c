@@ -132,6 +132,50 @@ void grant_close(struct grant **grant)
 	*grant = NULL;
 }
 
+/* ---- packing: the struct, the lists' pointers, the texts ---- */
+
+size_t grant_packed_size(const struct grant *grant)
+{
+	size_t size = sizeof(*grant);
+
+	for (size_t i = 0; i < TEXT_COUNT; i++)
+		size += strlen(*text_of(grant, i)) + 1;
+	for (size_t i = 0; i < LIST_COUNT; i++)
+		for (size_t at = 0; at < list_of(grant, i)->count; at++)
+			size += sizeof(char *) + strlen(list_of(grant, i)->items[at]) + 1;
+	return size;
+}
+
+static char *put_packed(char **end, const char *text)
+{
+	size_t size = strlen(text) + 1;
+	char *copy = *end;
+
+	memcpy(copy, text, size);
+	*end += size;
+	return copy;
+}
+
+const struct grant *grant_pack(const struct grant *grant, void *block)
+{
+	struct grant *packed = block;
+	char **items = (char **)(void *)(packed + 1), *end;
+
+	*packed = *grant;
+	for (size_t i = 0; i < LIST_COUNT; i++) {
+		list_of(packed, i)->items = items;
+		items += list_of(packed, i)->count;
+	}
+	end = (char *)items;
+	for (size_t i = 0; i < LIST_COUNT; i++)
+		for (size_t at = 0; at < list_of(packed, i)->count; at++)
+			list_of(packed, i)->items[at] =
+				put_packed(&end, list_of(grant, i)->items[at]);
+	for (size_t i = 0; i < TEXT_COUNT; i++)
+		*text_of(packed, i) = put_packed(&end, *text_of(grant, i));
+	return packed;
+}
+
 /* ---- patterns ---- */
 
 struct parts {

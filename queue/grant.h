@@ -117,6 +117,10 @@ struct grant *grant_new(const char *name);
 struct grant *grant_copy(const struct grant *grant);
 void grant_close(struct grant **grant);
 
+/* A copy in one block of grant_packed_size bytes, to be read only: it goes with the block. */
+size_t grant_packed_size(const struct grant *grant);
+const struct grant *grant_pack(const struct grant *grant, void *block);
+
 /* Replaces *text by a copy. */
 bool grant_set_text(char **text, const char *value) __attribute__((warn_unused_result));
 bool grant_add_text(struct grant_texts *texts, const char *value)

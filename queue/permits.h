@@ -7,10 +7,14 @@
  * The most exact system wins: certificate before account before the longest network. At that level
  *   1. grants that are only requested do not count;
  *   2. of those that are approved the one with the most exact pattern for the reverse-path decides;
- *   3. if none of them allows it: refused, or rewritten where the grant says so;
- *   4. if none is approved: what became of the latest (lapsed, suspended, revoked) is the answer. A wider grant does not take its
- *      place: who was suspended stays suspended.
- * Equals are decided by name, so that the answer is always the same.
+ *   3. if none of them allows it, another that would (lapsed, suspended, revoked) is the answer: its mail is not taken for
+ *      somebody else's mistake;
+ *   4. if none would: refused, or rewritten where one that is approved says so; without one, what became of the latest.
+ * A wider grant does not take their place: who was suspended stays suspended. Equals are decided by name, so that the answer is
+ * always the same.
+ *
+ * The way of a new table is told in registrar.h. A session looks at its worker's current table (session_shared) at each
+ * decision; it shares one for as long as it keeps a grant of it.
  *
  * Threads: any may read a table; references are counted. Owner: permits_close drops one.
  * Errors: NULL or negative errno without memory.
@@ -29,11 +33,16 @@
 
 struct permits;
 
-/* Takes the grants and suspensions over (the arrays stay the caller's), also when it fails. */
+/* Takes the grants and suspensions over (the arrays stay the caller's, their items become NULL), also when it fails. */
 struct permits *permits_build(struct grant **grants, size_t grant_count,
 	struct suspension **suspensions, size_t suspension_count);
-/* All that the store has; damaged records are passed over and logged. 0 or -errno. */
+/*
+ * All that the store has; damaged records are passed over and logged. 0 or -errno. What changes meanwhile may be in it or not.
+ * Takes a while, and memory for a second table.
+ */
 int permits_load(struct store_view *view, struct permits **out);
+size_t permits_grant_count(const struct permits *permits);
+size_t permits_suspension_count(const struct permits *permits);
 struct permits *permits_share(struct permits *permits);
 void permits_close(struct permits **permits);
 

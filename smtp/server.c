@@ -129,6 +129,26 @@ int server_configure(struct server *server, struct config *config, struct tls_se
 	return rc;
 }
 
+/* ---- who may send ---- */
+
+void server_read_permits(struct letter *letter, void *context)
+{
+	struct permits_letter *given = LETTER_OF(letter, struct permits_letter, letter);
+	struct server_worker *worker = context;
+	struct permits *last = worker->shared.permits;
+
+	worker->shared.permits = given->permits;
+	given->permits = last;
+	registrar_taken(given);
+}
+
+static struct permits *first_permits(const struct server *server)
+{
+	if (server->options.registrar == NULL)
+		return permits_build(NULL, 0, NULL, 0);
+	return registrar_permits(server->options.registrar);
+}
+
 /* ---- the service, on a worker's thread ---- */
 
 static void end(void *context);
@@ -158,10 +178,11 @@ static void *begin(void *service, unsigned number, struct loop *loop, struct mai
 	shared->intake = intake_open(server->options.writer, inbox, server->options.worker_credits);
 	shared->tally = tally_open(server->options.writer, loop, inbox);
 	auth_line_init(&shared->auth, server->options.auth, inbox);
+	shared->permits = first_permits(server);
 	worker->server = server;
 	worker->config = config_share(server->latest);
 	if (!channel_desk_init(&shared->desk, CHANNEL_READ_BYTES) || shared->intake == NULL ||
-		shared->tally == NULL) {
+		shared->tally == NULL || shared->permits == NULL) {
 		end(worker);
 		return NULL;
 	}
@@ -245,6 +266,7 @@ static void end(void *context)
 	tally_close(&shared->tally);
 	intake_close(&shared->intake);
 	tls_set_close(&shared->tls);
+	permits_close(&shared->permits);
 	config_close(&worker->config);
 	free(worker);
 }

@@ -11,6 +11,7 @@
 #include "core/config.h"
 #include "core/worker.h"
 #include "queue/id.h"
+#include "queue/registrar.h"
 #include "queue/writer.h"
 
 struct server;
@@ -21,6 +22,7 @@ struct server_options {
 	struct writer *writer;
 	struct id_source *ids;
 	struct admission *admission;
+	struct registrar *registrar; /* gives workers their first table; NULL: an empty one */
 	const struct clock *clock;
 	struct auth
 		*auth; /* NULL: nobody can log in. Each worker has AUTH_CREDITS with it (auth.h) */
@@ -38,6 +40,9 @@ extern const struct worker_service smtp_service; /* its service_data is the stru
  */
 int server_configure(struct server *server, struct config *config, struct tls_set *tls,
 	struct mailbox *const *inboxes, size_t count);
+
+/* How a worker reads a struct permits_letter: it takes the table, and gives back its last one. */
+letter_read_fn server_read_permits;
 
 /* The reply that an acceptor sends before closing when a limit is reached (421 4.7.0 …); NULL for a fragile listener. */
 const char *server_refusal(const struct config_listener *listener);

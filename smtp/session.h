@@ -85,6 +85,8 @@ struct session_shared {
 	struct tls_set *tls; /* the newest; NULL: there is none */
 	struct tls_past *tls_past;
 	unsigned handshake_steps; /* in this turn */
+	struct permits *
+		permits; /* who may send, never NULL; exchanged between turns: who keeps a grant shares it */
 	struct channel_desk desk;
 	struct auth_line auth;
 	struct session_list sessions;
