@@ -98,7 +98,8 @@ enum sasl_fault sasl_plain_parse(
 
 	*out = (struct sasl_plain){0};
 	/* name NUL password, and a NUL that may stand behind it: no password is empty */
-	if (lenient && (count == 2 || (count == 3 && ends_in_nul && fields[0].size > 0)))
+	if (lenient && (count == 2 || (count == 3 && ends_in_nul && fields[0].size > 0 &&
+					      !is_same(&fields[0], &fields[1]))))
 		first = 0;
 	else if (count != 3 && !(count == 4 && ends_in_nul))
 		return SASL_MALFORMED;

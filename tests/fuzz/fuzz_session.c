@@ -2,7 +2,8 @@
  * fuzz_session.c: a whole session over a socket pair, with a real store and no threads. Whatever a client sends, however it
  * is cut: each answer is a line of SMTP, a fragile client never hears 4xx, the answers are the same, and the session ends
  * when the client has gone. What is stored is read back both ways: it ends in CRLF, and the repaired text of a fragile client
- * holds no NUL. The first byte of the input chooses the listener, the client's profile, and how the input is cut.
+ * holds no NUL. The first byte of the input chooses the listener, the client's profile, and how the input is cut. Clients
+ * without a profile may log in, and the password says what the auth desk answers.
  */
 #include "tests/unit/smtp/place.h"
 
@@ -17,9 +18,22 @@ struct heard {
 	size_t size;
 };
 
+static const char plain_peer[] = "192.0.2.1:4711"; /* without a profile */
 static struct place place;
 static unsigned runs;
 static uint64_t last_id;
+
+static struct auth *const desk = (void *)&place;
+
+void auth_submit(struct auth *auth, struct auth_request *request)
+{
+	if (auth != desk || strnlen(request->account, AUTH_NAME_SIZE) == 0 ||
+		memchr(request->password, '\0', AUTH_PASSWORD_SIZE) == NULL)
+		abort();
+	request->result = (enum auth_result)(request->password[0] & 3);
+	if (!mailbox_push(request->answer_to, &request->letter))
+		abort();
+}
 
 static void close_at_exit(void)
 {
@@ -34,7 +48,9 @@ static void open_place(void)
 		atexit(close_at_exit);
 	else
 		place_close(&place);
-	place_open(&place, PLACE_MAP);
+	place_open_with(&place, PLACE_MAP, desk);
+	for (size_t i = 0; i < place.config->listener_count; i++)
+		place.config->listeners[i].auth = LISTENER_AUTH_OPTIONAL;
 	last_id = 0;
 }
 
@@ -125,6 +141,8 @@ static void run(const uint8_t *input, size_t size, size_t step, unsigned listene
 
 	heard->size = 0;
 	client_open_from(&client, &place, listener, peer);
+	if (strcmp(peer, plain_peer) == 0)
+		place_protect(&place);
 	hear(&client, heard);
 	for (size_t at = 0; at < size; at += step)
 		say(&client, input + at, size - at < step ? size - at : step, heard);
@@ -169,7 +187,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 {
 	/* netcat-script, gsm-modem, old-firmware: place.h */
 	static const char *const peers[] = {
-		"192.0.2.1:4711", "192.0.2.101:1", "192.0.2.102:2", "192.0.2.103:3"};
+		plain_peer, "192.0.2.101:1", "192.0.2.102:2", "192.0.2.103:3"};
 	static struct heard whole, cut;
 	unsigned listener;
 	const char *peer;

@@ -104,6 +104,17 @@ static inline struct session_shared *place_shared(struct place *place)
 	return place->service;
 }
 
+/* As if TLS had been set up in the session that was opened last. */
+static inline void place_protect(struct place *place)
+{
+	static struct conn_transport protected_transport;
+	struct session *session = LIST_FIRST(&place_shared(place)->sessions);
+
+	protected_transport = *session->channel.conn.transport;
+	protected_transport.is_tls = true;
+	session->channel.conn.transport = &protected_transport;
+}
+
 static inline void place_turn(struct place *place)
 {
 	for (int i = 0; i < 12; i++) {

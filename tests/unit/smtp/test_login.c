@@ -57,21 +57,10 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* As if TLS had been set up: the latest session. */
-static void protect(struct place *place)
-{
-	static struct conn_transport protected_transport;
-	struct session *session = LIST_FIRST(&place_shared(place)->sessions);
-
-	protected_transport = *session->channel.conn.transport;
-	protected_transport.is_tls = true;
-	session->channel.conn.transport = &protected_transport;
-}
-
 static void open_protected(struct client *client, struct place *place, unsigned listener)
 {
 	client_open_from(client, place, listener, "192.0.2.1:4711");
-	protect(place);
+	place_protect(place);
 	assert_string_equal(client_hear(client), BANNER);
 	client_say(client, "EHLO client.example\r\n");
 	assert_non_null(strstr(client_hear(client), "\r\n250-AUTH PLAIN LOGIN\r\n"));
@@ -229,7 +218,7 @@ static void auth_is_refused_before_ehlo_and_within_a_message(void **state)
 	struct client client;
 
 	client_open_from(&client, *state, PLACE_STANDARD, "192.0.2.1:4711");
-	protect(*state);
+	place_protect(*state);
 	client_hear(&client);
 	client_check_code(&client, "AUTH PLAIN " PLAIN_ANNA "\r\n", "503 5.5.1");
 	client_leave(&client);
@@ -261,7 +250,7 @@ static void test_q96_auth_without_an_offer(void **state)
 	struct client client;
 
 	client_open_from(&client, place, PLACE_FRAGILE, "192.0.2.1:4711");
-	protect(place);
+	place_protect(place);
 	client_hear(&client);
 	client_check_code(&client, "HELO x\r\n", "250 ");
 	client_check(&client, "AUTH PLAIN " PLAIN_ANNA "\r\n", "");
@@ -323,7 +312,7 @@ static void message_tells_the_account_and_that_it_was_one(void **state)
 	ssize_t got;
 
 	client_open_from(&client, place, PLACE_STANDARD, "198.51.100.1:4711");
-	protect(place);
+	place_protect(place);
 	client_say(&client, "EHLO client.example\r\nAUTH PLAIN " PLAIN_ANNA "\r\n");
 	client_hear(&client);
 	answer(place, 0, AUTH_RIGHT, 0);
