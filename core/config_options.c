@@ -38,6 +38,8 @@ const struct config_choice config_device_choices[] = {
 	{"plain-codes", 10, false},
 	{"smtp-banner", 11, false},
 	{"no-extensions", 12, false},
+	{"no-auth", 13, false},
+	{"auth-equals", 14, false},
 	{NULL, 0, false},
 };
 

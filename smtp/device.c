@@ -36,6 +36,10 @@ static const struct device table[] = {
 		"the banner says SMTP, not ESMTP (Q-05)"},
 	{"no-extensions", HIDE_ALL,
 		"EHLO is answered by several lines, none of which offers anything that the client could get wrong"},
+	{"no-auth", DEVICE_HIDE_AUTH,
+		"AUTH is not offered, as the client would insist on it without an account (Q-101)"},
+	{"auth-equals", DEVICE_AUTH_EQUALS,
+		"AUTH is offered as AUTH= too, which is all that old Outlook and Outlook Express read (Q-89)"},
 };
 /* clang-format on */
 
@@ -63,6 +67,8 @@ unsigned device_trait_quirk(enum device_trait trait)
 		return QUIRK_EHLO_502;
 	case DEVICE_PLAIN_CODES:
 		return QUIRK_PLAIN_CODES;
+	case DEVICE_AUTH_EQUALS:
+		return QUIRK_AUTH_EQUALS;
 	default:
 		return 0;
 	}

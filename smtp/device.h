@@ -30,6 +30,7 @@ enum device_trait {
 	DEVICE_HIDE_LIMITS = 1 << 14,
 	DEVICE_HIDE_STARTTLS = 1 << 15,
 	DEVICE_HIDE_AUTH = 1 << 16,
+	DEVICE_AUTH_EQUALS = 1 << 17, /* AUTH stands there as AUTH= too */
 };
 
 struct device {

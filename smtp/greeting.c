@@ -53,6 +53,12 @@ static void format_auth(const struct session *session, char *line)
 		snprintf(line, LINE_SIZE, "AUTH PLAIN LOGIN");
 }
 
+static void format_auth_equals(const struct session *session, char *line)
+{
+	if (has(session, DEVICE_AUTH_EQUALS) && auth_is_offered(session))
+		snprintf(line, LINE_SIZE, "AUTH=PLAIN LOGIN");
+}
+
 static const struct {
 	const char *word; /* NULL: `format` tells */
 	format_fn *format;
@@ -67,6 +73,7 @@ static const struct {
 	{"CHUNKING", NULL, DEVICE_HIDE_CHUNKING},
 	{"SMTPUTF8", NULL, DEVICE_HIDE_SMTPUTF8},
 	{NULL, format_auth, DEVICE_HIDE_AUTH},
+	{NULL, format_auth_equals, DEVICE_HIDE_AUTH},
 	{NULL, format_limits, DEVICE_HIDE_LIMITS},
 };
 

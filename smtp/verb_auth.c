@@ -60,6 +60,8 @@ void verb_auth(struct session *session, const struct command *command)
 	}
 	if (session->policy->lenient && !session->esmtp)
 		session_quirk(session, QUIRK_AUTH_UNASKED, "AUTH", 4);
+	if (session->policy->lenient && session->login_failures > 0)
+		session_quirk(session, QUIRK_AUTH_AGAIN, "AUTH", 4);
 	if (session->state == SESSION_NEW)
 		session_reject(session, "503 5.5.1 Send EHLO first");
 	else if (session->state != SESSION_READY)

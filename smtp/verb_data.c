@@ -94,20 +94,21 @@ static void log_accepted(const struct session *session)
 {
 	const struct transaction *transaction = session->transaction;
 	struct quirk_set quirks = session->quirks;
-	struct log_quoted from, to, helo;
+	struct log_quoted from, to, helo, account;
 	char id[ID_TEXT_SIZE], numbers[QUIRK_TEXT_SIZE];
 
 	quirk_set_merge(&quirks, &session->message_quirks);
 	log_event(LOG_INFO, "accepted",
 		"id=%s from=<%s> to=<%s> recipients=%zu size=%llu client=%s helo=\"%s\" "
-		"listener=%s quirks=\"%s\"%s",
+		"listener=%s account=\"%s\" quirks=\"%s\"%s",
 		id_format(transaction->handoff.id, id),
 		log_address(&from, transaction->reverse_path),
 		log_address(&to, transaction_first_recipient(transaction)),
 		transaction->recipient_count,
 		(unsigned long long)transaction->handoff.text.size_bytes, session->client,
 		log_text(&helo, session->helo != NULL ? session->helo : ""),
-		session->listener->name, quirk_set_format(&quirks, numbers),
+		session->listener->name, log_text(&account, session->account),
+		quirk_set_format(&quirks, numbers),
 		session->state == SESSION_GONE ? " client_gone=yes" : "");
 }
 

@@ -427,7 +427,8 @@ static void what_is_wrong_with_a_client_section_is_said(void **state)
 			":1: section client '10.1.2.3', option 'profile': expected one of default, "
 			"hp-mfp, xerox, ups-card, gsm-modem, netcat-script, oracle-utl, "
 			"old-firmware, single-line-ehlo, ehlo-502, plain-codes, smtp-banner, "
-			"no-extensions, got 'ups-cart' (did you mean 'ups-card'?)"},
+			"no-extensions, no-auth, auth-equals, got 'ups-cart' (did you mean "
+			"'ups-card'?)"},
 		{"client printer { }"
 		 "\n" REST,
 			":1: section client 'printer': expected an address or network, as "
@@ -633,8 +634,7 @@ static void password_file_holds_one_line(void **state)
 static void parts_that_do_not_exist_yet_are_named(void **state)
 {
 	static const struct refusal rows[] = {
-		{"auth { pam = sluice }",
-			":1: section auth, option 'pam': not in this version"},
+		{"auth { pam = sluice }", ":1: section auth, option 'pam': not in this version"},
 		{"hook clamav { type = clamd }", ":1: section hook 'clamav': not in this version"},
 		{"hook clamav { nonsense = clamd }",
 			":1: section hook 'clamav': not in this version"},

@@ -43,6 +43,7 @@ static void traits_that_nothing_else_shows_have_their_quirk(void **state)
 	assert_int_equal(device_trait_quirk(DEVICE_SINGLE_LINE_EHLO), 7);
 	assert_int_equal(device_trait_quirk(DEVICE_EHLO_502), 8);
 	assert_int_equal(device_trait_quirk(DEVICE_PLAIN_CODES), 59);
+	assert_int_equal(device_trait_quirk(DEVICE_AUTH_EQUALS), 89);
 	assert_int_equal(device_trait_quirk(DEVICE_LONE_CR), 0);
 	assert_int_equal(device_trait_quirk(DEVICE_HIDE_SIZE), 0);
 }
