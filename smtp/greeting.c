@@ -33,7 +33,7 @@ bool greeting_refuses_ehlo(struct session *session)
 
 /* ---- EHLO ---- */
 
-/* An extension: its line, or "" where it is not offered to this client. */
+/* An extension's line. */
 typedef void format_fn(const struct session *session, char *line);
 
 static void format_size(const struct session *session, char *line)
@@ -47,16 +47,9 @@ static void format_limits(const struct session *session, char *line)
 	snprintf(line, LINE_SIZE, "LIMITS RCPTMAX=%u", policy_recipients(session->listener));
 }
 
-static void format_auth(const struct session *session, char *line)
+static bool wants_auth_equals(const struct session *session)
 {
-	if (auth_is_offered(session))
-		snprintf(line, LINE_SIZE, "AUTH PLAIN LOGIN");
-}
-
-static void format_auth_equals(const struct session *session, char *line)
-{
-	if (has(session, DEVICE_AUTH_EQUALS) && auth_is_offered(session))
-		snprintf(line, LINE_SIZE, "AUTH=PLAIN LOGIN");
+	return has(session, DEVICE_AUTH_EQUALS) && auth_is_offered(session);
 }
 
 static const struct {
@@ -72,8 +65,8 @@ static const struct {
 	{"ENHANCEDSTATUSCODES", NULL, DEVICE_HIDE_CODES},
 	{"CHUNKING", NULL, DEVICE_HIDE_CHUNKING},
 	{"SMTPUTF8", NULL, DEVICE_HIDE_SMTPUTF8},
-	{NULL, format_auth, DEVICE_HIDE_AUTH},
-	{NULL, format_auth_equals, DEVICE_HIDE_AUTH},
+	{"AUTH PLAIN LOGIN", NULL, DEVICE_HIDE_AUTH, auth_is_offered},
+	{"AUTH=PLAIN LOGIN", NULL, DEVICE_HIDE_AUTH, wants_auth_equals},
 	{NULL, format_limits, DEVICE_HIDE_LIMITS},
 };
 
@@ -91,12 +84,11 @@ void greeting_ehlo(struct session *session)
 		if (has(session, offers[i].hidden_by) ||
 			(offers[i].is_offered != NULL && !offers[i].is_offered(session)))
 			continue;
-		lines[count][0] = '\0';
 		if (offers[i].format != NULL)
 			offers[i].format(session, lines[count]);
 		else
 			snprintf(lines[count], LINE_SIZE, "%s", offers[i].word);
-		count += lines[count][0] != '\0';
+		count++;
 	}
 	for (size_t i = 0; i < count; i++)
 		session_reply(session, "250%c%s", i + 1 < count ? '-' : ' ', lines[i]);
