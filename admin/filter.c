@@ -29,6 +29,23 @@ static int parse_state(const char *text, struct filter *filter, struct reason *r
 		text, nearest_format(&nearest, &hint));
 }
 
+static int parse_held(const char *text, struct filter *filter, struct reason *reason)
+{
+	struct nearest nearest;
+	struct nearest_hint hint;
+
+	filter->by_kind = true;
+	if (hold_kind_from_name(text, &filter->kind))
+		return 0;
+	nearest_init(&nearest, text);
+	for (int kind = 0; kind < HOLD_KIND_COUNT; kind++)
+		nearest_offer(&nearest, hold_kind_name((enum hold_kind)kind));
+	return reason_set(reason,
+		"held=%.100s: no such kind of hold%s; there are ordinary, paced, lapsed, volume and "
+		"suspended.",
+		text, nearest_format(&nearest, &hint));
+}
+
 static int parse_limit(const char *text, struct filter *filter, struct reason *reason)
 {
 	char *end;
@@ -57,16 +74,20 @@ int filter_parse(const struct request *request, struct filter *out, struct reaso
 	const char *client = request_parameter(request, "client");
 	const char *limit = request_parameter(request, "limit");
 	const char *after = request_parameter(request, "after");
+	const char *held = request_parameter(request, "held");
 
 	*out = (struct filter){
 		.from = request_parameter(request, "from"),
 		.to = request_parameter(request, "to"),
+		.grant = request_parameter(request, "grant"),
 		.limit = FILTER_LIMIT,
 	};
 	if (after != NULL && after[0] != '\0' && id_parse(after, &out->after) < 0)
 		return reason_set(
 			reason, "after=%.100s: expected the \"next\" of the page before.", after);
 	if (state != NULL && parse_state(state, out, reason) < 0)
+		return -1;
+	if (held != NULL && parse_held(held, out, reason) < 0)
 		return -1;
 	if (limit != NULL && parse_limit(limit, out, reason) < 0)
 		return -1;
@@ -127,9 +148,27 @@ static bool fits_client(const struct filter *filter, const struct envelope *enve
 	       network_list_has(&filter->clients, &address);
 }
 
+static bool fits_hold(const struct filter *filter, const struct envelope *envelope)
+{
+	if (!filter->by_kind)
+		return true;
+	for (size_t i = 0; i < envelope->recipient_count; i++) {
+		if (envelope->recipients[i].state == RECIPIENT_HELD)
+			return envelope->hold_kind == filter->kind;
+	}
+	return false;
+}
+
+static bool fits_grant(const struct filter *filter, const struct envelope *envelope)
+{
+	return filter->grant == NULL ||
+	       (envelope->grant != NULL && strcmp(filter->grant, envelope->grant) == 0);
+}
+
 bool filter_fits(const struct filter *filter, const struct envelope *envelope)
 {
 	return fits_address(filter->from, envelope->reverse_path) &&
+	       fits_hold(filter, envelope) && fits_grant(filter, envelope) &&
 	       fits_recipient(filter, envelope) && fits_client(filter, envelope);
 }
 
@@ -141,5 +180,5 @@ bool filter_fits_state(const struct filter *filter, const char *state)
 bool filter_is_open(const struct filter *filter)
 {
 	return filter->state == NULL && filter->from == NULL && filter->to == NULL &&
-	       filter->clients.count == 0;
+	       filter->grant == NULL && !filter->by_kind && filter->clients.count == 0;
 }

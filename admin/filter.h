@@ -5,6 +5,8 @@
  *	from=a@example.edu      the reverse-path; @example.edu: everyone there; <>: the null reverse-path
  *	to=b@example.org        a recipient, in the same forms
  *	client=10.0.0.0/8       who handed it over: an address or a network
+ *	held=paced              held, for this kind of hold (queue/envelope.h)
+ *	grant=printers          what came under this grant
  *	limit=100 after=ID      at most so many, after this one
  *
  * Addresses are compared without regard to the case of ASCII letters.
@@ -24,10 +26,13 @@
 
 #define FILTER_LIMIT      100
 #define FILTER_LIMIT_MAX  1000
-#define FILTER_PARAMETERS "state from to client limit after"
+#define FILTER_PARAMETERS "state from to client held grant limit after"
 
 struct filter {
 	const char *state, *from, *to; /* of message_states, of the request; or NULL */
+	const char *grant;
+	bool by_kind; /* only what is held, for `kind` */
+	enum hold_kind kind;
 	struct network_list clients;
 	size_t limit;
 	uint64_t after;

@@ -3,8 +3,8 @@
  * history is a field that holds fields. The tables below say which field is which member.
  *
  * Version 2 has a plan. It must not be dropped by one that does not know it, or the text would go out unrepaired; a record
- * without one is of version 1. The kind of a hold may be dropped: a version that does not know it knows no grants either, and
- * the hold ends as any of its holds does.
+ * without one is of version 1. Version 3 has a kind of hold: its rows in the schedule are others (schedule.h), which one that
+ * does not know it would neither find nor take away.
  */
 #include "queue/envelope.h"
 
@@ -16,6 +16,7 @@
 
 #define RECORD_VERSION      1
 #define RECORD_VERSION_PLAN 2
+#define RECORD_VERSION_KIND 3
 
 #define FIELD_RECIPIENT 19
 #define FIELD_ATTEMPT   20
@@ -73,6 +74,13 @@ static const struct record_layout attempt_layout = RECORD_LAYOUT(attempt_fields)
 
 /* ---- encode ---- */
 
+static uint8_t version_of(const struct envelope *envelope)
+{
+	if (envelope->hold_kind != HOLD_ORDINARY)
+		return RECORD_VERSION_KIND;
+	return envelope->plan_size > 0 ? RECORD_VERSION_PLAN : RECORD_VERSION;
+}
+
 bool envelope_encode(const struct envelope *envelope, struct bytes *out)
 {
 	size_t start = out->size, i;
@@ -88,8 +96,7 @@ bool envelope_encode(const struct envelope *envelope, struct bytes *out)
 		out->size = start;
 		return false;
 	}
-	record_seal(out->data + start, out->size - start,
-		envelope->plan_size > 0 ? RECORD_VERSION_PLAN : RECORD_VERSION, envelope->id);
+	record_seal(out->data + start, out->size - start, version_of(envelope), envelope->id);
 	return true;
 }
 
@@ -153,7 +160,7 @@ int envelope_decode(uint64_t id, const void *record, size_t size, struct envelop
 	unsigned number;
 	int found, rc;
 
-	if (!record_open(record, size, RECORD_VERSION_PLAN, id, &fields))
+	if (!record_open(record, size, RECORD_VERSION_KIND, id, &fields))
 		return -EBADMSG;
 	span = fields;
 	while ((found = record_next(&span, &number, &value)) > 0) {

@@ -52,6 +52,7 @@ struct job {
 	unsigned connections_allowed; /* to this host now (slow start); a probe may open one */
 	bool probe;
 	bool expired; /* write the bounce, deliver nothing */
+	bool lapsed; /* expired in another way: those are meant that are held for their grant (HOLD_LAPSED), and they are told why */
 	uint64_t now_unix_ms; /* when it was handed out */
 	uint64_t
 		due_unix_ms; /* recipients due by then are meant; of an expired one it may lie ahead */

@@ -33,6 +33,8 @@ size_t schedule_rows(const struct envelope *envelope, struct schedule_row *rows)
 			continue;
 		if (upstream == UPSTREAM_HOLD && (envelope->flags & ENVELOPE_PARTIAL) != 0)
 			upstream = UPSTREAM_PARTIAL;
+		else if (recipient->state == RECIPIENT_HELD && envelope->hold_kind != HOLD_ORDINARY)
+			upstream = (uint16_t)(UPSTREAM_KINDS + envelope->hold_kind);
 		due = upstream == UPSTREAM_SCAN ? envelope->received_unix_ms
 						: recipient->due_unix_ms;
 		for (row = 0; row < count && rows[row].upstream != upstream; row++)

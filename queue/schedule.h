@@ -7,6 +7,8 @@
  *	HELD, in an envelope that is ENVELOPE_PARTIAL → the same, of UPSTREAM_PARTIAL, so that these are counted by themselves
  *	final states        → none
  *
+ *	HELD, of a kind that is not ordinary → the same, of UPSTREAM_KINDS and the kind
+ *
  * One row for each distinct upstream. The store derives rows and counts with these functions at every change.
  */
 #ifndef SLUICE_QUEUE_SCHEDULE_H

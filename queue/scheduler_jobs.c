@@ -155,7 +155,8 @@ void jobs_hand_out(struct scheduler *scheduler)
 
 #define EXPIRED_JOBS_MAX 32 /* bounces of expired mail that are written at once, at most */
 
-bool jobs_expire(struct scheduler *scheduler, const struct unit *unit, uint64_t due_unix_ms)
+bool jobs_expire(
+	struct scheduler *scheduler, const struct unit *unit, uint64_t due_unix_ms, bool lapsed)
 {
 	struct upstream *upstream = hosts_find_stray(scheduler, unit->upstream);
 	struct delivery_claim *claim;
@@ -167,6 +168,7 @@ bool jobs_expire(struct scheduler *scheduler, const struct unit *unit, uint64_t 
 	if (claim == NULL)
 		return false;
 	claim->job.expired = true;
+	claim->job.lapsed = lapsed;
 	if (claim->job.due_unix_ms < due_unix_ms)
 		claim->job.due_unix_ms = due_unix_ms;
 	scheduler->sweep.expired_jobs++;

@@ -66,12 +66,14 @@ static void log_bounced(
 	struct log_quoted to, reply;
 
 	metric_add(METRIC_BOUNCED, 1);
-	if (claim->job.expired)
+	if (claim->job.expired && !claim->job.lapsed)
 		metric_add(METRIC_EXPIRED, 1);
 	log_event(LOG_NOTICE, "bounced", "id=%s to=<%s> host=%s why=%s dsn=%s reply=\"%s\"", id,
 		log_address(&to, recipient->address), text_or(claim->settle.host, "-"),
-		claim->job.expired ? "expired" : "refused", text_or(recipient->status, "5.0.0"),
-		log_text(&reply, recipient->reason));
+		claim->job.lapsed    ? "lapsed"
+		: claim->job.expired ? "expired"
+				     : "refused",
+		text_or(recipient->status, "5.0.0"), log_text(&reply, recipient->reason));
 }
 
 static void log_held(const struct recipient *recipient, const char *id)
@@ -262,6 +264,7 @@ static void fill_settle(struct scheduler *scheduler, struct delivery_claim *clai
 		.stage = job->stage,
 		.effect = reply_effect(job->stage, job->class)->message,
 		.expired = job->expired,
+		.lapsed = job->lapsed,
 		.host = job->host != NULL ? job->host->name : NULL,
 		.reply = job->reply,
 		.status = job->status,

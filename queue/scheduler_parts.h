@@ -163,6 +163,8 @@ struct sweep {
 	size_t change_count;
 	size_t expired_jobs; /* with delivery or the writer */
 	struct source holds, partials;
+	struct source kinds[HOLD_KIND_COUNT]; /* of holds that are not ordinary … */
+	uint64_t kinds_unix_ms; /* … all that end by then were found */
 };
 
 struct scheduler {
@@ -262,8 +264,9 @@ void hosts_want(struct scheduler *scheduler);
 /* ---- scheduler_jobs.c ---- */
 
 void jobs_hand_out(struct scheduler *scheduler);
-/* The bounce of what is past its lifetime. False: no room now. */
-bool jobs_expire(struct scheduler *scheduler, const struct unit *unit, uint64_t due_unix_ms);
+/* The bounce of what is past its lifetime, or was held for a grant that was not renewed. False: no room now. */
+bool jobs_expire(
+	struct scheduler *scheduler, const struct unit *unit, uint64_t due_unix_ms, bool lapsed);
 /* Ends the claim and frees the job. `again`: its row stands where it stood, and is due. */
 void jobs_end(struct scheduler *scheduler, struct delivery_claim *claim, bool again);
 void jobs_free(struct delivery_claim *claim);

@@ -5,13 +5,15 @@
 
 #include "core/log.h"
 #include "queue/id.h"
+#include "queue/pace.h"
 #include "queue/schedule.h"
 
 /*
  * Three things that no upstream's schedule brings up, each in small steps:
  *
  *   Ends of holds. The rows of UPSTREAM_HOLD that are due: what was held goes on, what was quarantined is deleted.
- *   So is a message that never came whole (UPSTREAM_PARTIAL): nobody has asked for it.
+ *   So is a message that never came whole (UPSTREAM_PARTIAL): nobody has asked for it. What the end means for the other
+ *   kinds (UPSTREAM_KINDS) says envelope.h. A paced message goes on when the clock says so: too early does no harm.
  *   Lifetimes. Each PASS_MS the messages are gone through from the oldest, until none of STEP of them is old enough. A
  *   message past its lifetime is given to delivery, which writes the bounce, for each upstream that it still waits for.
  *   Dates out of reach. Now and then, and after the clock was set back, all are gone through: nobody waits longer than
@@ -36,6 +38,8 @@ void sweep_init(struct scheduler *scheduler)
 
 	source_init(&sweep->holds, UPSTREAM_HOLD);
 	source_init(&sweep->partials, UPSTREAM_PARTIAL);
+	for (int kind = HOLD_ORDINARY + 1; kind < HOLD_KIND_COUNT; kind++)
+		source_init(&sweep->kinds[kind], (uint16_t)(UPSTREAM_KINDS + kind));
 	LIST_INIT(&sweep->changes);
 	sweep->full = true;
 	sweep->next_mono_ms = scheduler->now_mono_ms;
@@ -72,6 +76,8 @@ void sweep_fini(struct scheduler *scheduler)
 	}
 	source_fini(&scheduler->sweep.holds);
 	source_fini(&scheduler->sweep.partials);
+	for (int kind = HOLD_ORDINARY + 1; kind < HOLD_KIND_COUNT; kind++)
+		source_fini(&scheduler->sweep.kinds[kind]);
 }
 
 static void change_answered(struct letter *letter, void *context)
@@ -124,24 +130,31 @@ static bool submit_change(struct scheduler *scheduler, const struct unit *unit,
 
 /* ---- ends of holds ---- */
 
+/* Nobody gave it free. */
+static bool is_to_be_deleted(const struct envelope *envelope, const struct recipient *recipient)
+{
+	return recipient->state == RECIPIENT_QUARANTINED ||
+	       (envelope->flags & ENVELOPE_PARTIAL) != 0 || envelope->hold_kind == HOLD_SUSPENDED;
+}
+
 /* Returns for how long it was held. */
-static uint64_t end_hold(
-	struct recipient *recipient, const struct sweep_change *change, bool is_partial)
+static uint64_t end_hold(const struct envelope *envelope, struct recipient *recipient,
+	const struct sweep_change *change)
 {
 	if (recipient->due_unix_ms == 0) { /* every hold has an end */
 		recipient->due_unix_ms = change->limit_unix_ms;
 		return 0;
 	}
-	if (recipient->state == RECIPIENT_HELD && !is_partial)
-		return settle_release(recipient, change->now_unix_ms);
-	recipient->state = RECIPIENT_DELETED;
-	return 0;
+	if (is_to_be_deleted(envelope, recipient)) {
+		recipient->state = RECIPIENT_DELETED;
+		return 0;
+	}
+	return settle_release(recipient, change->now_unix_ms);
 }
 
 static int end_holds(struct envelope *envelope, void *argument)
 {
 	const struct sweep_change *change = argument;
-	bool is_partial = (envelope->flags & ENVELOPE_PARTIAL) != 0;
 	uint64_t longest_ms = 0, held_ms;
 	int result = 1;
 
@@ -151,30 +164,37 @@ static int end_holds(struct envelope *envelope, void *argument)
 		if (schedule_upstream(recipient) != UPSTREAM_HOLD ||
 			recipient->due_unix_ms > change->proven_unix_ms)
 			continue;
-		held_ms = end_hold(recipient, change, is_partial);
+		held_ms = end_hold(envelope, recipient, change);
 		longest_ms = held_ms > longest_ms ? held_ms : longest_ms;
 		result = 0;
 	}
 	envelope->stopped_ms += longest_ms;
+	settle_forget_kind(envelope);
 	if (result == 0 && !envelope_note(envelope, change->now_unix_ms, NULL, "the hold is over"))
 		return -ENOMEM;
 	return result;
 }
 
-static void sweep_holds(struct scheduler *scheduler, struct source *holds, const char *event,
+/* False: there is more, and no room for it now. */
+static bool sweep_holds(struct scheduler *scheduler, struct source *holds, const char *event,
 	uint64_t proven_unix_ms)
 {
 	struct unit unit;
 
-	while (scheduler->sweep.change_count < CHANGES_MAX &&
-		source_next(scheduler, holds, proven_unix_ms, &unit)) {
+	for (;;) {
+		if (scheduler->sweep.change_count >= CHANGES_MAX)
+			return false;
+		if (!source_next(scheduler, holds, proven_unix_ms, &unit))
+			break;
 		if (!submit_change(scheduler, &unit, end_holds, event, proven_unix_ms,
 			    scheduler->now_unix_ms +
 				    (uint64_t)scheduler->config->queue_lifetime_ms)) {
 			source_again(holds, &unit);
-			break;
+			return false;
 		}
 	}
+	source_want(scheduler, holds);
+	return true;
 }
 
 /* ---- dates out of reach ---- */
@@ -187,8 +207,12 @@ static uint64_t farthest_retry(const struct scheduler *scheduler, uint64_t now_u
 	return now_unix_ms + (uint64_t)(config->retry_max_ms + config->retry_max_ms / 4);
 }
 
-static bool is_out_of_reach(const struct recipient *recipient, uint64_t limit_unix_ms)
+/* What is paced may wait longer than others, but not for ever either. */
+static bool is_out_of_reach(
+	const struct envelope *envelope, const struct recipient *recipient, uint64_t limit_unix_ms)
 {
+	if (recipient->state == RECIPIENT_HELD && envelope->hold_kind == HOLD_PACED)
+		return recipient->due_unix_ms > limit_unix_ms + (uint64_t)PACE_MAX_MS;
 	return (recipient->state == RECIPIENT_WAITING || recipient->state == RECIPIENT_DEFERRED) &&
 	       recipient->due_unix_ms > limit_unix_ms;
 }
@@ -199,7 +223,7 @@ static int bring_into_reach(struct envelope *envelope, void *argument)
 	int result = 1;
 
 	for (size_t i = 0; i < envelope->recipient_count; i++) {
-		if (!is_out_of_reach(&envelope->recipients[i], change->limit_unix_ms))
+		if (!is_out_of_reach(envelope, &envelope->recipients[i], change->limit_unix_ms))
 			continue;
 		envelope->recipients[i].due_unix_ms = change->limit_unix_ms;
 		result = 0;
@@ -214,7 +238,7 @@ static bool check_reach(struct scheduler *scheduler, const struct envelope *enve
 	bool beyond = false;
 
 	for (size_t i = 0; i < envelope->recipient_count; i++)
-		beyond |= is_out_of_reach(&envelope->recipients[i], limit);
+		beyond |= is_out_of_reach(envelope, &envelope->recipients[i], limit);
 	if (!beyond || claims_works(scheduler, envelope->id) ||
 		claims_has(scheduler, envelope->id, UPSTREAM_WHOLE))
 		return true;
@@ -275,7 +299,7 @@ static bool expire(
 			claims_has(scheduler, envelope->id, number) ||
 			!was_tried_since(scheduler, number, since_boot_ms))
 			continue;
-		if (!jobs_expire(scheduler, &unit, latest_due(envelope, number)))
+		if (!jobs_expire(scheduler, &unit, latest_due(envelope, number), false))
 			return false;
 	}
 	return true;
@@ -285,6 +309,64 @@ static uint64_t end_of(const struct scheduler *scheduler, const struct envelope 
 {
 	return envelope->received_unix_ms + envelope->stopped_ms +
 	       (uint64_t)scheduler->config->queue_lifetime_ms;
+}
+
+/* ---- ends of other kinds of holds ---- */
+
+/* Those of lapsed grants go to delivery, which writes the bounce. False: no room now. */
+static bool send_back(struct scheduler *scheduler, const struct unit *row, uint64_t proven_unix_ms)
+{
+	struct envelope *envelope = NULL;
+	bool room = true;
+
+	if (store_view_get(scheduler->view, row->id, &envelope) < 0)
+		return true; /* gone meanwhile, or damaged */
+	for (size_t i = 0; i < envelope->recipient_count && room; i++) {
+		const struct recipient *recipient = &envelope->recipients[i];
+		struct unit unit = *row;
+
+		unit.upstream = recipient->upstream;
+		if (recipient->state == RECIPIENT_HELD &&
+			recipient->due_unix_ms <= proven_unix_ms &&
+			!claims_has(scheduler, unit.id, unit.upstream))
+			room = jobs_expire(scheduler, &unit, recipient->due_unix_ms, true);
+	}
+	envelope_close(&envelope);
+	return room;
+}
+
+static bool sweep_lapsed(struct scheduler *scheduler, uint64_t proven_unix_ms)
+{
+	struct source *lapsed = &scheduler->sweep.kinds[HOLD_LAPSED];
+	struct unit row;
+
+	while (source_next(scheduler, lapsed, proven_unix_ms, &row)) {
+		if (!send_back(scheduler, &row, proven_unix_ms)) {
+			source_again(lapsed, &row);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Paced ones go on in time; the others are looked for when more of the time is proven. */
+static void sweep_kinds(struct scheduler *scheduler, uint64_t proven_unix_ms)
+{
+	static const char *const events[HOLD_KIND_COUNT] = {
+		[HOLD_VOLUME] = "hold_over",
+		[HOLD_SUSPENDED] = "suspended_over",
+	};
+	struct sweep *sweep = &scheduler->sweep;
+	bool done;
+
+	sweep_holds(scheduler, &sweep->kinds[HOLD_PACED], "paced_over", scheduler->now_unix_ms);
+	if (sweep->kinds_unix_ms == proven_unix_ms)
+		return;
+	done = sweep_lapsed(scheduler, proven_unix_ms);
+	for (int kind = HOLD_VOLUME; kind < HOLD_KIND_COUNT; kind++)
+		done &= sweep_holds(scheduler, &sweep->kinds[kind], events[kind], proven_unix_ms);
+	if (done)
+		sweep->kinds_unix_ms = proven_unix_ms;
 }
 
 /* ---- the pass over the messages ---- */
@@ -361,6 +443,7 @@ void sweep_step(struct scheduler *scheduler)
 		scheduler->now_unix_ms, &pass.since_boot_ms);
 	sweep_holds(scheduler, &sweep->holds, "hold_over", pass.proven_unix_ms);
 	sweep_holds(scheduler, &sweep->partials, "incomplete_over", pass.proven_unix_ms);
+	sweep_kinds(scheduler, pass.proven_unix_ms);
 	if (was_set_back(scheduler) || scheduler->now_mono_ms >= sweep->next_full_mono_ms) {
 		sweep->after = 0;
 		sweep->full = true;

@@ -26,8 +26,11 @@ bool settle_is_free(const struct settle *settle)
 
 static bool is_meant(const struct settle *settle, const struct recipient *recipient)
 {
-	return recipient->upstream == settle->upstream &&
-	       (recipient->state == RECIPIENT_WAITING || recipient->state == RECIPIENT_DEFERRED) &&
+	bool is_waiting = settle->lapsed ? recipient->state == RECIPIENT_HELD
+					 : recipient->state == RECIPIENT_WAITING ||
+						   recipient->state == RECIPIENT_DEFERRED;
+
+	return recipient->upstream == settle->upstream && is_waiting &&
 	       recipient->due_unix_ms <= settle->due_unix_ms;
 }
 
@@ -269,7 +272,8 @@ static int note_recipient(
 static int note_message(struct envelope *envelope, const struct settle *settle)
 {
 	if (settle->expired)
-		return note(envelope, settle, "queue", "its lifetime is over");
+		return note(envelope, settle, "queue",
+			settle->lapsed ? "its grant was not renewed" : "its lifetime is over");
 	if (settle->hold_reason != NULL)
 		return note(envelope, settle, "held", settle->hold_reason);
 	if (settle->stage == STAGE_RCPT)

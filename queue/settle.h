@@ -36,6 +36,7 @@ struct settle {
 	enum reply_stage stage;
 	enum message_effect effect; /* on those not told by themselves */
 	bool expired; /* past the lifetime: nothing was tried, and those told FAIL have their bounce */
+	bool lapsed; /* expired in another way: meant are those that are held for their grant */
 	const char *
 		hold_reason; /* not NULL: all that are meant are held for it, but for those told by themselves */
 	const char *host; /* where it was tried, or NULL */

@@ -14,7 +14,7 @@
  * The schedule and the counts follow from the envelopes alone: every change of an envelope goes through store_add,
  * store_change or store_remove, and they derive the rows' and counts' changes (schedule.h) in the same transaction.
  *
- * Upstream numbers: UPSTREAM_SCAN, UPSTREAM_HOLD and UPSTREAM_PARTIAL are ours; configured upstreams get numbers from UPSTREAM_FIRST on,
+ * Upstream numbers: UPSTREAM_SCAN, UPSTREAM_HOLD, UPSTREAM_PARTIAL and those of UPSTREAM_KINDS are ours; configured upstreams get numbers from UPSTREAM_FIRST on,
  * kept by name in the store's directory, so that a queue outlives changes of the configuration.
  *
  * Threads: one writer thread makes batches (store_begin … store_commit), any thread has views. A view's read
@@ -43,6 +43,7 @@
 #define UPSTREAM_SCAN    1
 #define UPSTREAM_HOLD    2
 #define UPSTREAM_PARTIAL 3
+#define UPSTREAM_KINDS   3 /* and the kind of a hold that is not ordinary: 4 to 7 */
 #define UPSTREAM_FIRST   16
 #define UPSTREAM_MAX     4096
 

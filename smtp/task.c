@@ -46,9 +46,12 @@ void task_put_off(struct task *task, const char *why)
 
 static bool is_meant(const struct job *job, const struct recipient *recipient)
 {
-	return recipient->upstream == job->upstream_number &&
-	       (recipient->state == RECIPIENT_WAITING || recipient->state == RECIPIENT_DEFERRED) &&
-	       (job->expired || recipient->due_unix_ms <= job->due_unix_ms);
+	bool is_waiting = job->lapsed ? recipient->state == RECIPIENT_HELD
+				      : recipient->state == RECIPIENT_WAITING ||
+						recipient->state == RECIPIENT_DEFERRED;
+
+	return recipient->upstream == job->upstream_number && is_waiting &&
+	       ((job->expired && !job->lapsed) || recipient->due_unix_ms <= job->due_unix_ms);
 }
 
 static void swap_recipients(struct job_recipient *a, struct job_recipient *b)
@@ -88,6 +91,17 @@ static void fail_all(struct task *task, const char *reply, const char *status)
 	job->reply_is_ours = true;
 }
 
+/* Its grant was not renewed in time (envelope.h): it goes back with what was said of that when it was held. */
+static void fail_lapsed(struct task *task)
+{
+	const struct job *job = task->job;
+	const char *reason = NULL;
+
+	if (job->recipient_count > 0)
+		reason = job->envelope->recipients[job->recipients[0].index].reason;
+	fail_all(task, reason != NULL ? reason : "the relay grant has lapsed", "5.7.1");
+}
+
 static int gather(struct task *task)
 {
 	struct job *job = task->job;
@@ -117,10 +131,12 @@ bool task_begin(struct task *task, struct store_view *view)
 	}
 	/* Nobody due any more costs nothing: what is left is as it was. */
 	task_put_off(task, "nobody is due");
-	if (job->expired) {
+	if (job->lapsed && job->envelope->hold_kind == HOLD_LAPSED)
+		fail_lapsed(task);
+	else if (job->expired && !job->lapsed)
 		fail_all(task, "delivery time expired", "4.4.7");
+	if (job->expired)
 		return false;
-	}
 	fail_unclean(task, true, "the address holds bytes that SMTP does not carry", "5.1.3");
 	if (!outgoing_address_is_clean(job->envelope->reverse_path, true))
 		fail_all(
@@ -334,7 +350,7 @@ static void list_failed(const struct job *job, struct bounce_recipient *out)
 		if (told->effect != RECIPIENT_FAIL)
 			continue;
 		out->address = recipient->address;
-		if (job->expired) {
+		if (job->expired && !job->lapsed) {
 			out->reply = first_text(recipient->reason, "");
 			out->status = job->status;
 		} else {
@@ -354,7 +370,7 @@ static int write_bounce(const struct job *job, size_t failed, struct id_source *
 		.envelope = job->envelope,
 		.recipient_count = failed,
 		.host = job->host != NULL ? job->host->name : NULL,
-		.expired = job->expired,
+		.expired = job->expired && !job->lapsed,
 		.now_unix_ms = job->now_unix_ms,
 	};
 	struct bounce_recipient *recipients = calloc(failed, sizeof(*recipients));

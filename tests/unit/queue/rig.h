@@ -309,6 +309,8 @@ static inline void rig_read(struct rig *rig, struct job *job)
 
 static inline bool rig_is_meant(const struct job *job, const struct recipient *recipient)
 {
+	if (job->lapsed)
+		return recipient->state == RECIPIENT_HELD;
 	return recipient->upstream == job->upstream_number &&
 	       (recipient->state == RECIPIENT_WAITING || recipient->state == RECIPIENT_DEFERRED) &&
 	       recipient->due_unix_ms <= job->due_unix_ms;

@@ -30,6 +30,31 @@ static void set(struct envelope *envelope, size_t index, enum recipient_state st
 	envelope->recipients[index].due_unix_ms = due;
 }
 
+static void each_kind_of_hold_has_its_row(void **state)
+{
+	struct envelope *envelope = make(3);
+	struct schedule_row rows[3];
+
+	(void)state;
+	set(envelope, 0, RECIPIENT_HELD, CAMPUS, 70);
+	set(envelope, 1, RECIPIENT_QUARANTINED, CAMPUS, 80);
+	set(envelope, 2, RECIPIENT_HELD, CAMPUS, 60);
+	assert_int_equal(schedule_rows(envelope, rows), 1);
+	for (int kind = HOLD_PACED; kind < HOLD_KIND_COUNT; kind++) {
+		envelope->hold_kind = (enum hold_kind)kind;
+		assert_int_equal(schedule_rows(envelope, rows), 2);
+		assert_int_equal(rows[0].upstream, UPSTREAM_KINDS + kind);
+		assert_int_equal(rows[0].due_unix_ms, 60);
+		assert_int_equal(rows[1].upstream, UPSTREAM_HOLD);
+		assert_int_equal(rows[1].due_unix_ms, 80);
+		assert_true(rows[0].upstream < UPSTREAM_FIRST);
+	}
+	envelope->flags |= ENVELOPE_PARTIAL;
+	assert_int_equal(schedule_rows(envelope, rows), 1);
+	assert_int_equal(rows[0].upstream, UPSTREAM_PARTIAL);
+	envelope_close(&envelope);
+}
+
 static void each_state_has_its_row(void **state)
 {
 	static const struct {
@@ -147,6 +172,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_state_has_its_row),
+		cmocka_unit_test(each_kind_of_hold_has_its_row),
 		cmocka_unit_test(one_upstream_has_one_row_due_at_the_earliest),
 		cmocka_unit_test(several_upstreams_have_a_row_each),
 		cmocka_unit_test(message_counts_under_the_first_state_that_applies),

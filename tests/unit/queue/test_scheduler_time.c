@@ -1,3 +1,4 @@
+#include "queue/settle.h"
 #include "tests/unit/queue/rig.h"
 
 /* What the scheduler does beside delivering: scans, acts, ends of holds, lifetimes, and a store that is in trouble. */
@@ -315,6 +316,119 @@ static void live_busy(int64_t ms, int64_t step_ms)
 	}
 }
 
+static uint64_t put_held(enum hold_kind kind, uint64_t until_unix_ms)
+{
+	struct envelope *envelope = rig_message(&rig, "192.0.2.1", 1);
+
+	assert_int_equal(
+		settle_hold_message(envelope, kind, "so it is", RIG_START, until_unix_ms), 0);
+	return rig_put(&rig, envelope);
+}
+
+static void paced_messages_go_on_in_time_and_in_order(void **state)
+{
+	uint64_t ids[4];
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++)
+		ids[i] = put_held(HOLD_PACED, RIG_START + (i + 1) * 60000);
+	rig_turn(&rig);
+	assert_int_equal(rig.job_count, 0);
+	for (size_t i = 0; i < 4; i++) {
+		rig_advance(&rig, 59999);
+		assert_int_equal(rig.job_count, 0);
+		rig_advance(&rig, 1);
+		assert_int_equal(rig.job_count, 1);
+		assert_int_equal(rig.jobs[0]->id, ids[i]);
+		rig_deliver(&rig);
+		rig_turn(&rig);
+		assert_true(rig_is_gone(&rig, ids[i]));
+	}
+}
+
+static void the_lifetime_stands_still_while_a_message_is_paced(void **state)
+{
+	uint64_t id = put_held(HOLD_PACED, RIG_START + 6 * RIG_DAY);
+	struct envelope *envelope;
+
+	(void)state;
+	scheduler_pause(rig.scheduler, "127.0.0.1:2501", true);
+	rig_live(&rig, 6 * RIG_DAY, 600000);
+	envelope = rig_look(&rig, id);
+	assert_int_equal(envelope->recipients[0].state, RECIPIENT_WAITING);
+	assert_int_equal(envelope->hold_kind, HOLD_ORDINARY);
+	assert_true(envelope->stopped_ms >= 6 * RIG_DAY);
+	envelope_close(&envelope);
+	rig_live(&rig, 4 * RIG_DAY, 600000);
+	assert_int_equal(rig_recipient(&rig, id).state, RECIPIENT_WAITING);
+}
+
+static void a_paced_message_is_released_like_any_other(void **state)
+{
+	uint64_t id = put_held(HOLD_PACED, RIG_START + RIG_DAY);
+
+	(void)state;
+	assert_int_equal(act_on(id, ACT_RELEASE, 0), 0);
+	assert_int_equal(rig.job_count, 1);
+	rig_deliver(&rig);
+	rig_turn(&rig);
+	assert_true(rig_is_gone(&rig, id));
+}
+
+static void a_pace_out_of_reach_is_brought_into_it(void **state)
+{
+	uint64_t id = put_held(HOLD_PACED, RIG_START + 365 * (uint64_t)RIG_DAY);
+
+	(void)state;
+	rig_live(&rig, 1200000, 60000);
+	assert_true(rig_recipient(&rig, id).due_unix_ms <= RIG_START + 8 * (uint64_t)RIG_DAY);
+	assert_int_equal(rig_recipient(&rig, id).state, RECIPIENT_HELD);
+}
+
+static void a_lapsed_message_is_sent_back_with_no_host_open(void **state)
+{
+	uint64_t id = put_held(HOLD_LAPSED, RIG_START + 3600000);
+	struct job *job;
+
+	(void)state;
+	scheduler_pause(rig.scheduler, "127.0.0.1:2501", true);
+	rig_live(&rig, 3600000, 60000);
+	assert_int_equal(rig_recipient(&rig, id).state, RECIPIENT_HELD);
+	for (int i = 0; i < 15 && rig.job_count == 0; i++)
+		rig_advance(&rig, 60000);
+	assert_int_equal(rig.job_count, 1);
+	job = rig.jobs[0];
+	assert_true(job->expired && job->lapsed && job->id == id);
+	rig_reply_each(&rig, STAGE_MAIL, REPLY_PERMANENT, "so it is", RECIPIENT_FAIL);
+	rig_turn(&rig);
+	assert_true(rig_is_gone(&rig, id));
+}
+
+static void a_lapsed_message_that_is_released_goes_on(void **state)
+{
+	uint64_t id = put_held(HOLD_LAPSED, RIG_START + 3600000);
+
+	(void)state;
+	assert_int_equal(act_on(id, ACT_RELEASE, 0), 0);
+	assert_int_equal(rig.job_count, 1);
+	assert_false(rig.jobs[0]->expired);
+	rig_deliver(&rig);
+	rig_turn(&rig);
+	assert_true(rig_is_gone(&rig, id));
+}
+
+static void a_suspended_message_is_deleted_and_a_volume_goes_on(void **state)
+{
+	uint64_t suspended = put_held(HOLD_SUSPENDED, RIG_START + 3600000);
+	uint64_t volume = put_held(HOLD_VOLUME, RIG_START + 3600000);
+
+	(void)state;
+	scheduler_pause(rig.scheduler, "127.0.0.1:2501", true);
+	rig_live(&rig, 4500000, 60000);
+	assert_true(rig_is_gone(&rig, suspended));
+	assert_int_equal(rig_recipient(&rig, volume).state, RECIPIENT_WAITING);
+}
+
 static uint64_t put_partial(void)
 {
 	struct envelope *envelope = rig_message(&rig, "192.0.2.1", 1);
@@ -532,6 +646,13 @@ int main(void)
 		ONE(a_message_that_is_being_deleted_is_not_handed_out),
 		ONE(a_held_message_goes_on_when_it_is_released),
 		ONE(a_hold_ends_on_its_day_and_the_message_goes_on),
+		ONE(paced_messages_go_on_in_time_and_in_order),
+		ONE(the_lifetime_stands_still_while_a_message_is_paced),
+		ONE(a_paced_message_is_released_like_any_other),
+		ONE(a_pace_out_of_reach_is_brought_into_it),
+		ONE(a_lapsed_message_is_sent_back_with_no_host_open),
+		ONE(a_lapsed_message_that_is_released_goes_on),
+		ONE(a_suspended_message_is_deleted_and_a_volume_goes_on),
 		ONE(a_quarantined_message_is_deleted_at_its_end),
 		ONE(a_message_that_never_came_whole_is_deleted_at_its_end),
 		ONE(a_message_that_never_came_whole_is_scanned_when_it_is_released),

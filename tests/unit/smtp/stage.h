@@ -143,6 +143,7 @@ struct stage_message {
 	uint32_t flags;
 	const struct plan *plan; /* or NULL */
 	bool damaged; /* its checksum is wrong */
+	const char *lapsed; /* it is held for a lapsed grant, for this reason */
 };
 
 static inline void stage_set_plan(struct envelope *envelope, const struct plan *plan)
@@ -198,7 +199,11 @@ static inline uint64_t stage_put(struct stage_test *test, const struct stage_mes
 		envelope->recipients[i].state = RECIPIENT_WAITING;
 		envelope->recipients[i].upstream = test->config->upstreams[0].number;
 		envelope->recipients[i].due_unix_ms = envelope->received_unix_ms;
+		envelope->recipients[i].reason = message->lapsed;
+		if (message->lapsed != NULL)
+			envelope->recipients[i].state = RECIPIENT_HELD;
 	}
+	envelope->hold_kind = message->lapsed != NULL ? HOLD_LAPSED : HOLD_ORDINARY;
 	stage_set_plan(envelope, message->plan);
 	stage_put_text(batch, envelope, message->text,
 		message->text_size != 0 ? message->text_size : strlen(message->text));

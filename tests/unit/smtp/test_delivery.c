@@ -542,6 +542,38 @@ static void expired_job_is_bounced_without_a_host(void **state)
 	stage_close(&test);
 }
 
+static void what_a_lapsed_grant_left_behind_is_bounced_with_its_reason(void **state)
+{
+	static const char *const scripts[] = {"x"};
+	struct stage_message message = stage_simple();
+	struct text_piece *piece;
+	struct stage_test test;
+	struct job *job;
+
+	(void)state;
+	message.lapsed = "grant printers lapsed on 2026-11-01: write to help@example.edu";
+	stage_open(&test, "", scripts, 1);
+	hostile_start(&test.hostile);
+	job = stage_job(&test, stage_put(&test, &message));
+	job->expired = job->lapsed = true;
+	job->upstream = NULL;
+	job->host = NULL;
+	stage_push(&test, job);
+	stage_await(&test, 1);
+	assert_int_equal(job->recipient_count, 1);
+	assert_int_equal(job->recipients[0].effect, RECIPIENT_FAIL);
+	assert_string_equal(job->status, "5.7.1");
+	assert_string_equal(job->reply, message.lapsed);
+	assert_non_null(job->bounces);
+	assert_string_equal(job->bounces->envelope->recipients[0].address, "from@example.org");
+	piece = job->bounces->pieces;
+	assert_non_null(memmem(piece->data, piece->size, "Status: 5.7.1\r\n", 15));
+	assert_non_null(memmem(piece->data, piece->size, message.lapsed, strlen(message.lapsed)));
+	assert_null(memmem(piece->data, piece->size, "Remote-MTA", 10));
+	assert_int_equal(hostile_visits(&test.hostile), 0);
+	stage_close(&test);
+}
+
 /* ---- stop ---- */
 
 static void stop_lets_what_is_under_way_finish(void **state)
@@ -631,6 +663,7 @@ int main(void)
 		cmocka_unit_test(idle_connection_is_closed_with_quit),
 		cmocka_unit_test(deleted_message_comes_back_as_gone),
 		cmocka_unit_test(expired_job_is_bounced_without_a_host),
+		cmocka_unit_test(what_a_lapsed_grant_left_behind_is_bounced_with_its_reason),
 		cmocka_unit_test(stop_lets_what_is_under_way_finish),
 		cmocka_unit_test(stop_cuts_what_hangs),
 		cmocka_unit_test(its_own_thread_serves_and_stops),
