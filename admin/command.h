@@ -21,7 +21,8 @@
 struct invocation {
 	const struct command *command;
 	const char *socket_path;
-	const char *state, *from, *to, *client, *limit, *until, *quirk; /* NULL: not given */
+	const char *state, *from, *to, *client, *limit, *until, *quirk, *held,
+		*grant; /* NULL: not given */
 	bool json, all, dry_run, help, received;
 	char **arguments; /* behind the command's words */
 	size_t argument_count;

@@ -168,7 +168,7 @@ static int sweep_all(struct invocation *invocation, struct sweep *sweep)
 static bool has_filters(const struct invocation *invocation)
 {
 	return invocation->state != NULL || invocation->from != NULL || invocation->to != NULL ||
-	       invocation->client != NULL;
+	       invocation->client != NULL || invocation->held != NULL || invocation->grant != NULL;
 }
 
 int command_queue_act(struct invocation *invocation)

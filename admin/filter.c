@@ -41,7 +41,8 @@ static int parse_held(const char *text, struct filter *filter, struct reason *re
 	for (int kind = 0; kind < HOLD_KIND_COUNT; kind++)
 		nearest_offer(&nearest, hold_kind_name((enum hold_kind)kind));
 	return reason_set(reason,
-		"held=%.100s: no such kind of hold%s; there are ordinary, paced, lapsed, volume and "
+		"held=%.100s: no such kind of hold%s; there are ordinary, paced, lapsed, volume "
+		"and "
 		"suspended.",
 		text, nearest_format(&nearest, &hint));
 }
@@ -167,9 +168,9 @@ static bool fits_grant(const struct filter *filter, const struct envelope *envel
 
 bool filter_fits(const struct filter *filter, const struct envelope *envelope)
 {
-	return fits_address(filter->from, envelope->reverse_path) &&
-	       fits_hold(filter, envelope) && fits_grant(filter, envelope) &&
-	       fits_recipient(filter, envelope) && fits_client(filter, envelope);
+	return fits_address(filter->from, envelope->reverse_path) && fits_hold(filter, envelope) &&
+	       fits_grant(filter, envelope) && fits_recipient(filter, envelope) &&
+	       fits_client(filter, envelope);
 }
 
 bool filter_fits_state(const struct filter *filter, const char *state)

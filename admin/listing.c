@@ -104,7 +104,8 @@ struct listing listing_messages(const struct invocation *invocation)
 		.route = "/v1/queue/messages",
 		.member = "messages",
 		.parameters = {{"state", invocation->state}, {"from", invocation->from},
-			{"to", invocation->to}, {"client", invocation->client}},
+			{"to", invocation->to}, {"client", invocation->client},
+			{"held", invocation->held}, {"grant", invocation->grant}},
 	};
 }
 
