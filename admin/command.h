@@ -3,7 +3,8 @@
  *
  * Exit codes: 0; 1 nothing matched; 64 usage; 69 the relay is not reachable; 70 it answered with an error of its own;
  * 75 try again (a message is being delivered, the relay is overloaded); 76 an answer that is none; 77 no permission;
- * 78 the configuration was refused.
+ * 78 the configuration was refused. `sluice user` also: 65 a name or password that cannot be taken, 66 no such file, 73 the
+ * account is there already, 74 the file cannot be written.
  */
 #ifndef SLUICE_ADMIN_COMMAND_H
 #define SLUICE_ADMIN_COMMAND_H
@@ -23,6 +24,7 @@ struct invocation {
 	const char *socket_path;
 	const char *state, *from, *to, *client, *limit, *until, *quirk, *held,
 		*grant; /* NULL: not given */
+	const char *file, *config_path; /* of accounts; that names them. NULL: not given */
 	bool json, all, dry_run, help, received;
 	char **arguments; /* behind the command's words */
 	size_t argument_count;
@@ -36,6 +38,7 @@ struct invocation {
 #define COMMAND_UNTIL   (1u << 3)
 #define COMMAND_CONTENT (1u << 4)
 #define COMMAND_QUIRK   (1u << 5)
+#define COMMAND_USERS   (1u << 6)
 
 struct command {
 	const char *words; /* "queue list" */
@@ -96,6 +99,10 @@ int command_client_show(struct invocation *invocation);
 int command_client_later(struct invocation *invocation);
 int command_auth_lockouts(struct invocation *invocation);
 int command_auth_unlock(struct invocation *invocation);
+int command_user_add(struct invocation *invocation);
+int command_user_passwd(struct invocation *invocation);
+int command_user_del(struct invocation *invocation);
+int command_user_list(struct invocation *invocation);
 int command_reload(struct invocation *invocation);
 int command_top(struct invocation *invocation);
 

@@ -11,6 +11,11 @@
 	"shows which. A message that is being delivered at that moment is left alone (exit "     \
 	"75).\n" FILTERS_HELP
 
+#define PASSWORD_HELP                                                                            \
+	"The password is asked for twice, unseen; or it is the first line of standard input "    \
+	"when\nthat is no terminal. The relay sees the change within two seconds, and need not " \
+	"run.\n"
+
 const struct command command_table[] = {
 	{"status", "", "how the relay is: version, rates, queue, hosts, store", 0, 0,
 		command_status, NULL},
@@ -47,6 +52,14 @@ const struct command command_table[] = {
 		NULL},
 	{"client resume", "ADDRESS...", "not in this version", 0, SIZE_MAX, command_client_later,
 		NULL},
+	{"user add", "NAME", "makes an account that may log in", COMMAND_USERS, 1, command_user_add,
+		PASSWORD_HELP},
+	{"user passwd", "NAME", "gives an account another password", COMMAND_USERS, 1,
+		command_user_passwd, PASSWORD_HELP "An account that was locked is open again.\n"},
+	{"user del", "NAME...", "removes accounts", COMMAND_USERS, SIZE_MAX, command_user_del,
+		NULL},
+	{"user list", "", "the accounts, and lines of the file that are left out", COMMAND_USERS, 0,
+		command_user_list, NULL},
 	{"auth lockouts", "", "who is locked out after wrong passwords, and until when", 0, 0,
 		command_auth_lockouts, NULL},
 	{"auth unlock", "WHO...", "ends the lock-out of accounts and addresses", 0, SIZE_MAX,

@@ -47,6 +47,10 @@ static const struct option {
 		"as the client sent it, before it was repaired"},
 	{"--quirk", "Q-NN", COMMAND_QUIRK, offsetof(struct invocation, quirk),
 		"clients that have this quirk"},
+	{"--file", "PATH", COMMAND_USERS, offsetof(struct invocation, file),
+		"the file of accounts"},
+	{"-c", "FILE", COMMAND_USERS, offsetof(struct invocation, config_path),
+		"the configuration that names it (/etc/sluice/sluice.conf)"},
 };
 
 #define OPTION_COUNT (sizeof(options) / sizeof(options[0]))

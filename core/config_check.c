@@ -110,6 +110,9 @@ static int check_auth(struct config_draft *draft, struct config_given *given)
 			"expected no more than delay_max, the longest time");
 	if (config->auth_users == NULL)
 		return config_fail(draft, given, NULL, 0, "expected users, the file of accounts");
+	/* a file that is not there yet has no accounts: sluice user makes it */
+	if (access(config->auth_users, F_OK) < 0 && errno == ENOENT)
+		return 0;
 	fd = open_readable(draft, given, "users", config->auth_users);
 	if (fd < 0)
 		return -1;

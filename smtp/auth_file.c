@@ -27,15 +27,14 @@ static bool is_same(const struct stat *a, const struct stat *b)
 	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
-/* Written to where it lies, and not long ago: there may be more to come. */
+/* Written to not long ago: there may be more to come. */
 static bool is_fresh(const struct auth_file *file, const struct stat *now)
 {
 	uint64_t changed_ms =
 		(uint64_t)now->st_mtim.tv_sec * 1000 + (uint64_t)now->st_mtim.tv_nsec / 1000000;
 	uint64_t now_ms = clock_unix_ms(file->clock);
 
-	return now->st_ino == file->seen.st_ino && now->st_dev == file->seen.st_dev &&
-	       changed_ms <= now_ms && now_ms - changed_ms < REST_MS;
+	return changed_ms <= now_ms && now_ms - changed_ms < REST_MS;
 }
 
 struct bad_lines {
@@ -124,10 +123,25 @@ static enum taken take(struct auth_file *file, struct stat *now, struct reason *
 	return taken;
 }
 
+/* At the start only: without a file there is nobody yet. */
+static enum taken take_nothing(struct auth_file *file, struct reason *reason)
+{
+	struct bad_lines lines = {.path = file->path};
+
+	file->accounts = auth_accounts_parse("", 0, tell_bad_line, &lines, reason);
+	if (file->accounts == NULL)
+		return REFUSED;
+	file->seen = (struct stat){0};
+	log_event(LOG_WARNING, "users_missing", "file=\"%s\" hint=\"sluice user add makes it\"",
+		file->path);
+	return TAKEN;
+}
+
 int auth_file_open(
 	struct auth_file **out, const char *path, const struct clock *clock, struct reason *reason)
 {
 	struct auth_file *file = calloc(1, sizeof(*file));
+	enum taken taken;
 
 	*out = NULL;
 	if (file == NULL || (file->path = strdup(path)) == NULL) {
@@ -136,7 +150,11 @@ int auth_file_open(
 	}
 	file->clock = clock;
 	file->looked_mono_ms = clock_mono_ms(clock);
-	if (take(file, &file->seen, reason) != TAKEN) {
+	if (access(path, F_OK) < 0 && errno == ENOENT)
+		taken = take_nothing(file, reason);
+	else
+		taken = take(file, &file->seen, reason);
+	if (taken != TAKEN) {
 		auth_file_close(&file);
 		return -1;
 	}

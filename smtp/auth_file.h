@@ -2,9 +2,10 @@
  * auth_file.h: the users file in memory (core/account.h says what a line is), read again when it changed.
  *
  * 1. auth_file_look compares modification time, size and inode with those of what was read; once a second at most.
- * 2. A file that was put in the old one's place (as `sluice user` does) is read at once; one that was written to where it lies,
- *    when it has rested for a second. One that changes while it is read is left for the next look. So it is never taken half.
- * 3. A bad line is left out and told in the log with its number. A file that cannot be read at all, or is too large, leaves
+ * 2. What changed is read when it has rested for a second, as an editor may write to it where it lies; a file that changes while it
+ *    is read is left for the next look. So it is never taken half.
+ * 3. A file that is not there when it is opened has no accounts until it is. One that goes later leaves the accounts as they were.
+ * 4. A bad line is left out and told in the log with its number. A file that cannot be read at all, or is too large, leaves
  *    the accounts as they were.
  *
  * Threads: one at a time. Limits: AUTH_ACCOUNTS_MAX accounts, AUTH_FILE_BYTES_MAX bytes.
