@@ -22,7 +22,7 @@
 #include "core/reason.h"
 
 #define USERS_FILE_BYTES_MAX (64u << 20)
-#define USERS_FILE_WAIT_MS   10000
+#define USERS_FILE_WAIT_MS   5000
 
 struct users_file {
 	char *path; /* without symbolic links */
