@@ -566,6 +566,41 @@ int ask_register(struct ask *ask, const struct registry_change *changes, char *r
 	return result;
 }
 
+/* ---- all that is held of a kind ---- */
+
+struct holds_question {
+	struct question question;
+	struct holds_errand errand;
+};
+
+static void holds_answered(struct letter *letter, void *reader)
+{
+	(void)reader;
+	take_back(&LETTER_OF(letter, struct holds_question, errand.letter)->question);
+}
+
+int ask_holds(struct ask *ask, const struct holds_errand *errand, uint64_t *count)
+{
+	struct holds_question *whole;
+	int result;
+
+	*count = 0;
+	whole = new_question(ask, sizeof(*whole), free_plain_question, &result);
+	if (whole == NULL)
+		return result;
+	whole->errand = *errand;
+	whole->errand.letter.read = scheduler_holds_read;
+	whole->errand.answer_to = ask->inbox;
+	whole->errand.answered = holds_answered;
+	send_to_scheduler(ask, &whole->errand.letter);
+	if (!wait_for(&whole->question, ASK_ACT_MS))
+		return -ETIMEDOUT;
+	result = whole->errand.result;
+	*count = whole->errand.count;
+	free(whole);
+	return result;
+}
+
 /* ---- reload ---- */
 
 struct reload_question {

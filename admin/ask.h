@@ -98,6 +98,12 @@ int ask_act(struct ask *ask, enum act_verb verb, uint64_t id, uint64_t hold_unti
  */
 int ask_register(struct ask *ask, const struct registry_change *changes, char *refused);
 
+/*
+ * All that is held of a kind is released or deleted (scheduler.h); `errand` says which, whose and for whom. *count is how many
+ * messages it were. 0, -ECANCELED, or as above: after -ETIMEDOUT it goes on.
+ */
+int ask_holds(struct ask *ask, const struct holds_errand *errand, uint64_t *count);
+
 /* 0; -EINVAL (refused) or -ECANCELED (the daemon stops), and why; or as above. */
 int ask_reload(struct ask *ask, struct reason *reason);
 

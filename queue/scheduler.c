@@ -54,6 +54,7 @@ static bool read_letters(struct scheduler *scheduler)
 static void hand_out(struct scheduler *scheduler)
 {
 	sweep_step(scheduler);
+	holds_step(scheduler);
 	scans_hand_out(scheduler);
 	jobs_hand_out(scheduler);
 	hosts_want(scheduler);
@@ -171,6 +172,7 @@ static void init(struct scheduler *scheduler, const struct scheduler_options *op
 	RB_INIT(&scheduler->claims);
 	LIST_INIT(&scheduler->upstreams);
 	TAILQ_INIT(&scheduler->stuck);
+	TAILQ_INIT(&scheduler->errands);
 	atomic_init(&scheduler->draining, false);
 	atomic_init(&scheduler->stop_mono_ms, INT64_MAX);
 	read_clock(scheduler);
@@ -237,6 +239,7 @@ void scheduler_close(struct scheduler **out)
 		claims_del(scheduler, claim);
 		free_claim(claim);
 	}
+	holds_close(scheduler);
 	hosts_close(scheduler);
 	source_fini(&scheduler->scans);
 	sweep_fini(scheduler);

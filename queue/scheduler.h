@@ -21,10 +21,12 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "core/clock.h"
 #include "core/config.h"
 #include "core/mailbox.h"
+#include "core/network.h"
 #include "core/reason.h"
 #include "queue/job.h"
 #include "queue/store.h"
@@ -130,6 +132,36 @@ struct act {
 	uint64_t now_unix_ms;
 };
 void scheduler_act_read(struct letter *letter, void *scheduler);
+
+/*
+ * All that is held of a kind, of a grant, an account or clients, is released or deleted, in small steps beside all else. What is
+ * still to be done the schedule's rows say: asked again, it goes on with what is left. The letter is read by `answer_to`'s owner
+ * with `result` 0 or -ECANCELED (the daemon stops), and how many messages it were. It may take long.
+ */
+struct holds_errand {
+	struct letter letter; /* pushed to the scheduler's inbox with read = scheduler_holds_read */
+	enum hold_kind kind; /* not HOLD_ORDINARY */
+	bool deletes;
+	/* whose: all that are given must fit */
+	char grant[64]; /* grant.h's name; "": any */
+	char account[256]; /* "": any */
+	bool by_network;
+	struct network network;
+	char who[64]; /* for the message's history: "root", "sluice" */
+	uint64_t count;
+	int result;
+	struct mailbox *answer_to;
+	letter_read_fn *answered;
+
+	/* the scheduler's */
+	TAILQ_ENTRY(holds_errand) entry;
+	unsigned lane;
+	int64_t bucket; /* -1: before the lane's first */
+	struct store_due after; /* read up to here */
+	size_t outstanding; /* changes with the writer */
+	bool walked; /* all rows were read */
+};
+void scheduler_holds_read(struct letter *letter, void *scheduler);
 
 /* A new configuration (reload): hosts that stay keep their state. Takes its own reference. */
 void scheduler_configure(struct scheduler *scheduler, struct config *config);

@@ -9,6 +9,7 @@
  *   scheduler_outcome.c  jobs back: host, settle, log
  *   scheduler_scan.c     units to the scanners, and back
  *   scheduler_sweep.c    ends of holds, lifetimes, dates out of reach
+ *   scheduler_holds.c    all that is held of a kind, released or deleted
  *   scheduler_act.c      what operators do
  *
  * Threads: the scheduler's, but the stop words. Memory follows what is claimed, the hosts, and at most BUCKETS_MAX client
@@ -154,6 +155,23 @@ struct scan_claim {
 	struct scheduler *scheduler;
 };
 
+/* A change that the sweep, or an errand, asks the writer for. */
+struct sweep_order {
+	writer_change_fn *change; /* its argument is the struct sweep_change */
+	const char *event; /* in the log when it is stored */
+	uint64_t proven_unix_ms; /* an end that lies before is over */
+	uint64_t limit_unix_ms; /* no date lies behind; where none was given, this is the end */
+	struct holds_errand *errand; /* that it is of, or NULL */
+};
+
+struct sweep_change {
+	LIST_ENTRY(sweep_change) entry;
+	struct writer_request request;
+	struct sweep_order order;
+	uint64_t now_unix_ms;
+	uint16_t upstream; /* ours, whose row it was; for one that was refused */
+};
+
 struct sweep {
 	uint64_t after; /* ids up to here were looked at in this pass */
 	bool full; /* this pass goes through all, not only through the old ones */
@@ -195,6 +213,7 @@ struct scheduler {
 	int64_t scan_rest_until_mono_ms;
 
 	struct sweep sweep;
+	TAILQ_HEAD(, holds_errand) errands; /* one after the other */
 
 	pthread_t thread;
 	bool started;
@@ -287,5 +306,16 @@ void scans_free(struct scan_claim *claim);
 void sweep_init(struct scheduler *scheduler);
 void sweep_fini(struct scheduler *scheduler);
 void sweep_step(struct scheduler *scheduler);
+/* False: no room for it now, or the message is being changed. */
+bool sweep_submit(
+	struct scheduler *scheduler, const struct unit *unit, const struct sweep_order *order);
+
+/* ---- scheduler_holds.c ---- */
+
+void holds_step(struct scheduler *scheduler);
+/* A change of the errand's was answered. */
+void holds_changed(struct holds_errand *errand, int result);
+/* Those that are not done are answered -ECANCELED. */
+void holds_close(struct scheduler *scheduler);
 
 #endif

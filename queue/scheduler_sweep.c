@@ -28,7 +28,7 @@
 #define FULL_PASS_MS   INT64_C(600000)
 #define STEP           64
 #define STEP_REST_MS   20 /* between steps of a pass: 3,200 messages a second */
-#define CHANGES_MAX    16 /* with the writer at once */
+#define CHANGES_MAX    16 /* with the writer at once, those of errands too */
 #define SET_BACK_MS    60000
 #define FAILED_REST_MS 1000 /* after a change that the store refused */
 
@@ -48,16 +48,6 @@ void sweep_init(struct scheduler *scheduler)
 }
 
 /* ---- changes that the sweep asks the writer for ---- */
-
-struct sweep_change {
-	LIST_ENTRY(sweep_change) entry;
-	struct writer_request request;
-	uint64_t now_unix_ms;
-	uint64_t proven_unix_ms; /* an end that lies before is over */
-	uint64_t limit_unix_ms; /* no date lies behind; where none was given, this is the end */
-	const char *event;
-	uint16_t upstream; /* ours, whose row it was; for one that was refused */
-};
 
 static void end_change(struct scheduler *scheduler, struct sweep_change *change)
 {
@@ -87,18 +77,20 @@ static void change_answered(struct letter *letter, void *context)
 	char id[ID_TEXT_SIZE];
 
 	if (change->request.result == 0)
-		log_event(LOG_NOTICE, change->event, "id=%s", id_format(change->request.id, id));
+		log_event(LOG_NOTICE, change->order.event, "id=%s",
+			id_format(change->request.id, id));
 	else
 		notes_wait(scheduler,
 			&(struct unit){.id = change->request.id, .upstream = change->upstream},
 			FAILED_REST_MS);
 	claims_changed(scheduler, change->request.id);
+	if (change->order.errand != NULL)
+		holds_changed(change->order.errand, change->request.result);
 	end_change(scheduler, change);
 }
 
-static bool submit_change(struct scheduler *scheduler, const struct unit *unit,
-	writer_change_fn *change, const char *event, uint64_t proven_unix_ms,
-	uint64_t limit_unix_ms)
+bool sweep_submit(
+	struct scheduler *scheduler, const struct unit *unit, const struct sweep_order *order)
 {
 	struct sweep_change *asked;
 
@@ -110,16 +102,14 @@ static bool submit_change(struct scheduler *scheduler, const struct unit *unit,
 		return false;
 	}
 	asked->now_unix_ms = scheduler->now_unix_ms;
-	asked->proven_unix_ms = proven_unix_ms;
-	asked->limit_unix_ms = limit_unix_ms;
-	asked->event = event;
+	asked->order = *order;
 	asked->upstream = unit->upstream;
 	asked->request = (struct writer_request){
 		.letter.read = change_answered,
 		.answer_to = scheduler->options.inbox,
 		.verb = WRITER_CHANGE,
 		.id = unit->id,
-		.change = change,
+		.change = order->change,
 		.argument = asked,
 	};
 	LIST_INSERT_HEAD(&scheduler->sweep.changes, asked, entry);
@@ -142,7 +132,7 @@ static uint64_t end_hold(const struct envelope *envelope, struct recipient *reci
 	const struct sweep_change *change)
 {
 	if (recipient->due_unix_ms == 0) { /* every hold has an end */
-		recipient->due_unix_ms = change->limit_unix_ms;
+		recipient->due_unix_ms = change->order.limit_unix_ms;
 		return 0;
 	}
 	if (is_to_be_deleted(envelope, recipient)) {
@@ -162,7 +152,7 @@ static int end_holds(struct envelope *envelope, void *argument)
 		struct recipient *recipient = &envelope->recipients[i];
 
 		if (schedule_upstream(recipient) != UPSTREAM_HOLD ||
-			recipient->due_unix_ms > change->proven_unix_ms)
+			recipient->due_unix_ms > change->order.proven_unix_ms)
 			continue;
 		held_ms = end_hold(envelope, recipient, change);
 		longest_ms = held_ms > longest_ms ? held_ms : longest_ms;
@@ -179,6 +169,11 @@ static int end_holds(struct envelope *envelope, void *argument)
 static bool sweep_holds(struct scheduler *scheduler, struct source *holds, const char *event,
 	uint64_t proven_unix_ms)
 {
+	const struct sweep_order order = {.change = end_holds,
+		.event = event,
+		.proven_unix_ms = proven_unix_ms,
+		.limit_unix_ms =
+			scheduler->now_unix_ms + (uint64_t)scheduler->config->queue_lifetime_ms};
 	struct unit unit;
 
 	for (;;) {
@@ -186,9 +181,7 @@ static bool sweep_holds(struct scheduler *scheduler, struct source *holds, const
 			return false;
 		if (!source_next(scheduler, holds, proven_unix_ms, &unit))
 			break;
-		if (!submit_change(scheduler, &unit, end_holds, event, proven_unix_ms,
-			    scheduler->now_unix_ms +
-				    (uint64_t)scheduler->config->queue_lifetime_ms)) {
+		if (!sweep_submit(scheduler, &unit, &order)) {
 			source_again(holds, &unit);
 			return false;
 		}
@@ -223,9 +216,10 @@ static int bring_into_reach(struct envelope *envelope, void *argument)
 	int result = 1;
 
 	for (size_t i = 0; i < envelope->recipient_count; i++) {
-		if (!is_out_of_reach(envelope, &envelope->recipients[i], change->limit_unix_ms))
+		if (!is_out_of_reach(
+			    envelope, &envelope->recipients[i], change->order.limit_unix_ms))
 			continue;
-		envelope->recipients[i].due_unix_ms = change->limit_unix_ms;
+		envelope->recipients[i].due_unix_ms = change->order.limit_unix_ms;
 		result = 0;
 	}
 	return result;
@@ -242,9 +236,11 @@ static bool check_reach(struct scheduler *scheduler, const struct envelope *enve
 	if (!beyond || claims_works(scheduler, envelope->id) ||
 		claims_has(scheduler, envelope->id, UPSTREAM_WHOLE))
 		return true;
-	return submit_change(scheduler,
-		&(struct unit){.id = envelope->id, .upstream = UPSTREAM_HOLD}, bring_into_reach,
-		"date_out_of_reach", 0, limit);
+	return sweep_submit(scheduler,
+		&(struct unit){.id = envelope->id, .upstream = UPSTREAM_HOLD},
+		&(struct sweep_order){.change = bring_into_reach,
+			.event = "date_out_of_reach",
+			.limit_unix_ms = limit});
 }
 
 /* ---- lifetimes ---- */

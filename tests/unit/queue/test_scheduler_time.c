@@ -429,6 +429,100 @@ static void a_suspended_message_is_deleted_and_a_volume_goes_on(void **state)
 	assert_int_equal(rig_recipient(&rig, volume).state, RECIPIENT_WAITING);
 }
 
+/* ---- errands ---- */
+
+static uint64_t put_held_of(
+	enum hold_kind kind, const char *grant, const char *account, const char *client)
+{
+	struct envelope *envelope = rig_message(&rig, client, 1);
+
+	envelope->grant = grant;
+	envelope->account = account;
+	envelope->lane = (enum lane)(rig.next_id % LANE_COUNT);
+	envelope->bucket = schedule_bucket(account, client);
+	assert_int_equal(
+		settle_hold_message(envelope, kind, "so it is", RIG_START, RIG_START + RIG_DAY), 0);
+	return rig_put(&rig, envelope);
+}
+
+static int holds_result;
+
+static void holds_answered(struct letter *letter, void *context)
+{
+	(void)context;
+	holds_result = LETTER_OF(letter, struct holds_errand, letter)->result;
+}
+
+/* Whose it is, is filled in. Returns how many it were. */
+static uint64_t run_errand(struct holds_errand *errand)
+{
+	struct mailbox *answers = mailbox_open(2);
+	struct letter *letter;
+
+	holds_result = 1;
+	errand->letter.read = scheduler_holds_read;
+	errand->answer_to = answers;
+	errand->answered = holds_answered;
+	snprintf(errand->who, sizeof(errand->who), "root");
+	assert_true(mailbox_push(rig.inbox, &errand->letter));
+	for (int i = 0; i < 50 && mailbox_depth(answers) == 0; i++)
+		rig_turn(&rig);
+	letter = mailbox_pop(answers);
+	assert_non_null(letter);
+	letter->read(letter, NULL);
+	mailbox_close(&answers);
+	assert_int_equal(holds_result, 0);
+	return errand->count;
+}
+
+static void a_renewal_gives_back_what_was_held_for_the_grant(void **state)
+{
+	struct holds_errand errand = {.kind = HOLD_LAPSED, .grant = "printers"};
+	uint64_t others[3], mine[200];
+	struct envelope *envelope;
+	char client[32];
+
+	(void)state;
+	scheduler_pause(rig.scheduler, "127.0.0.1:2501", true);
+	for (size_t i = 0; i < 200; i++) {
+		snprintf(client, sizeof(client), "192.0.2.%zu", i % 50);
+		mine[i] = put_held_of(HOLD_LAPSED, "printers", NULL, client);
+	}
+	others[0] = put_held_of(HOLD_LAPSED, "scanners", NULL, "192.0.2.1");
+	others[1] = put_held_of(HOLD_PACED, "printers", NULL, "192.0.2.1");
+	others[2] = put_held_of(HOLD_LAPSED, NULL, NULL, "192.0.2.1");
+	rig_advance(&rig, 5000);
+	assert_int_equal(run_errand(&errand), 200);
+	for (size_t i = 0; i < 200; i++)
+		assert_int_equal(rig_recipient(&rig, mine[i]).state, RECIPIENT_WAITING);
+	envelope = rig_look(&rig, mine[0]);
+	assert_int_equal(envelope->stopped_ms, 5000);
+	assert_int_equal(envelope->hold_kind, HOLD_ORDINARY);
+	assert_string_equal(envelope->history[0].what, "released by root");
+	envelope_close(&envelope);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(rig_recipient(&rig, others[i]).state, RECIPIENT_HELD);
+	assert_int_equal(run_errand(&errand), 0);
+}
+
+static void what_clients_or_an_account_left_is_deleted(void **state)
+{
+	struct holds_errand network = {.kind = HOLD_SUSPENDED, .deletes = true, .by_network = true};
+	struct holds_errand account = {.kind = HOLD_SUSPENDED, .deletes = true, .account = "anna"};
+	uint64_t near = put_held_of(HOLD_SUSPENDED, NULL, NULL, "192.0.2.130");
+	uint64_t far = put_held_of(HOLD_SUSPENDED, NULL, NULL, "192.0.2.5");
+	uint64_t anna = put_held_of(HOLD_SUSPENDED, NULL, "anna", "192.0.2.6");
+	struct reason reason;
+
+	(void)state;
+	assert_int_equal(network_parse("192.0.2.128/25", &network.network, &reason), 0);
+	assert_int_equal(run_errand(&network), 1);
+	assert_true(rig_is_gone(&rig, near));
+	assert_int_equal(run_errand(&account), 1);
+	assert_true(rig_is_gone(&rig, anna));
+	assert_int_equal(rig_recipient(&rig, far).state, RECIPIENT_HELD);
+}
+
 static uint64_t put_partial(void)
 {
 	struct envelope *envelope = rig_message(&rig, "192.0.2.1", 1);
@@ -653,6 +747,8 @@ int main(void)
 		ONE(a_lapsed_message_is_sent_back_with_no_host_open),
 		ONE(a_lapsed_message_that_is_released_goes_on),
 		ONE(a_suspended_message_is_deleted_and_a_volume_goes_on),
+		ONE(a_renewal_gives_back_what_was_held_for_the_grant),
+		ONE(what_clients_or_an_account_left_is_deleted),
 		ONE(a_quarantined_message_is_deleted_at_its_end),
 		ONE(a_message_that_never_came_whole_is_deleted_at_its_end),
 		ONE(a_message_that_never_came_whole_is_scanned_when_it_is_released),
