@@ -4,8 +4,8 @@
  * The way of a request:
  *   1. A client connects; the kernel says who it is (peer.h). Root, the daemon's user and members of its group are
  *      served; everyone else gets 403 whatever they ask, and a short time to ask it.
- *   2. libmicrohttpd reads the request line and headers, within CONNECTION_BYTES; a body is read and dropped (no route
- *      takes one), and over BODY_BYTES answered 413.
+ *   2. libmicrohttpd reads the request line and headers, within CONNECTION_BYTES; a body is kept where
+ *      the route takes one, else dropped; over the route's limit it is answered 413.
  *   3. route.h finds the handler. It looks into the store with short reads, asks the scheduler (ask.h), and makes the
  *      answer whole in memory; only a message's text is read while it is sent (content.h).
  *   4. libmicrohttpd sends it as the client takes it. Who sends or takes nothing for IDLE_S seconds, or is not done

@@ -126,17 +126,19 @@ static int judge(const struct client *client, CURLcode code, const struct arriva
 	}
 }
 
-static void set_method(struct client *client, const char *method)
+/* `body` stays the caller's, and has to live as long as the call. */
+static void set_method(struct client *client, const char *method, const char *body)
 {
 	curl_easy_setopt(client->curl, CURLOPT_CUSTOMREQUEST, NULL);
 	curl_easy_setopt(client->curl, CURLOPT_HTTPGET, 1L);
-	if (strcmp(method, "POST") == 0) {
+	if (strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0) {
 		curl_easy_setopt(client->curl, CURLOPT_POST, 1L);
-		curl_easy_setopt(client->curl, CURLOPT_POSTFIELDS, "");
-		curl_easy_setopt(client->curl, CURLOPT_POSTFIELDSIZE, 0L);
-	} else if (strcmp(method, "GET") != 0) {
-		curl_easy_setopt(client->curl, CURLOPT_CUSTOMREQUEST, method);
+		curl_easy_setopt(client->curl, CURLOPT_POSTFIELDS, body);
+		curl_easy_setopt(
+			client->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(body));
 	}
+	if (strcmp(method, "GET") != 0 && strcmp(method, "POST") != 0)
+		curl_easy_setopt(client->curl, CURLOPT_CUSTOMREQUEST, method);
 }
 
 static int perform(
@@ -164,14 +166,20 @@ static int perform(
 	return code;
 }
 
-int client_call(struct client *client, const char *method, const char *path,
+int client_send(struct client *client, const char *method, const char *path, const char *body,
 	struct client_reply *reply, struct reason *reason)
 {
 	struct arrival arrival = {.curl = client->curl, .reply = reply};
 
-	set_method(client, method);
+	set_method(client, method, body);
 	curl_easy_setopt(client->curl, CURLOPT_TIMEOUT, (long)CLIENT_TIMEOUT_S);
 	return perform(client, path, &arrival, reason);
+}
+
+int client_call(struct client *client, const char *method, const char *path,
+	struct client_reply *reply, struct reason *reason)
+{
+	return client_send(client, method, path, "", reply, reason);
 }
 
 int client_fetch(struct client *client, const char *path, FILE *to, struct client_reply *reply,
@@ -179,7 +187,7 @@ int client_fetch(struct client *client, const char *path, FILE *to, struct clien
 {
 	struct arrival arrival = {.curl = client->curl, .reply = reply, .file = to};
 
-	set_method(client, "GET");
+	set_method(client, "GET", "");
 	curl_easy_setopt(client->curl, CURLOPT_TIMEOUT, 0L); /* STALLED_S bounds it */
 	return perform(client, path, &arrival, reason);
 }

@@ -29,8 +29,11 @@ struct client_reply {
 struct client *client_open(const char *socket_path);
 void client_close(struct client **client);
 
-/* Replaces what is in `reply`. `method` is GET, POST or DELETE. */
+/* Replaces what is in `reply`. `method` is GET, POST, PUT or DELETE. */
 int client_call(struct client *client, const char *method, const char *path,
+	struct client_reply *reply, struct reason *reason);
+/* POST or PUT with a body of JSON. */
+int client_send(struct client *client, const char *method, const char *path, const char *body,
 	struct client_reply *reply, struct reason *reason);
 /* GET of something large: a 200's body goes to `to`, and nothing of it into the reply. */
 int client_fetch(struct client *client, const char *path, FILE *to, struct client_reply *reply,

@@ -1,7 +1,5 @@
 #include "admin/filter.h"
 
-#include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "admin/message_json.h"
@@ -47,18 +45,6 @@ static int parse_held(const char *text, struct filter *filter, struct reason *re
 		text, nearest_format(&nearest, &hint));
 }
 
-static int parse_limit(const char *text, struct filter *filter, struct reason *reason)
-{
-	char *end;
-	unsigned long limit = strtoul(text, &end, 10);
-
-	if (text[0] < '0' || text[0] > '9' || *end != '\0' || limit < 1 || limit > FILTER_LIMIT_MAX)
-		return reason_set(reason, "limit=%s: expected a number from 1 to %d.", text,
-			FILTER_LIMIT_MAX);
-	filter->limit = limit;
-	return 0;
-}
-
 static int parse_client(const char *text, struct filter *filter, struct reason *reason)
 {
 	struct reason why;
@@ -73,7 +59,6 @@ int filter_parse(const struct request *request, struct filter *out, struct reaso
 {
 	const char *state = request_parameter(request, "state");
 	const char *client = request_parameter(request, "client");
-	const char *limit = request_parameter(request, "limit");
 	const char *after = request_parameter(request, "after");
 	const char *held = request_parameter(request, "held");
 
@@ -81,7 +66,6 @@ int filter_parse(const struct request *request, struct filter *out, struct reaso
 		.from = request_parameter(request, "from"),
 		.to = request_parameter(request, "to"),
 		.grant = request_parameter(request, "grant"),
-		.limit = FILTER_LIMIT,
 	};
 	if (after != NULL && after[0] != '\0' && id_parse(after, &out->after) < 0)
 		return reason_set(
@@ -90,7 +74,7 @@ int filter_parse(const struct request *request, struct filter *out, struct reaso
 		return -1;
 	if (held != NULL && parse_held(held, out, reason) < 0)
 		return -1;
-	if (limit != NULL && parse_limit(limit, out, reason) < 0)
+	if (request_limit(request, FILTER_LIMIT, FILTER_LIMIT_MAX, &out->limit, reason) < 0)
 		return -1;
 	return client == NULL ? 0 : parse_client(client, out, reason);
 }

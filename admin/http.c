@@ -35,7 +35,9 @@ struct client {
 struct exchange {
 	struct request request;
 	struct answer answer;
-	size_t body_bytes;
+	const struct route *route; /* NULL: there is none, and the answer says so */
+	struct bytes body;
+	size_t body_bytes; /* that came */
 	bool malformed; /* a parameter was not taken */
 };
 
@@ -173,16 +175,13 @@ static enum MHD_Result send_answer(
 	return result;
 }
 
-static void dispatch(
-	struct http *http, struct exchange *exchange, const char *method, const char *path)
+/* Which route the request is for. Where there is none, the answer says so. */
+static void find_route(struct exchange *exchange, const char *method, const char *path)
 {
-	struct request *request = &exchange->request;
 	struct answer *answer = &exchange->answer;
-	const struct route *route;
-	const char *unknown;
 
-	switch (admin_route_find(route_table, route_count, method, path, request, &route,
-		answer->allow, sizeof(answer->allow))) {
+	switch (admin_route_find(route_table, route_count, method, path, &exchange->request,
+		&exchange->route, answer->allow, sizeof(answer->allow))) {
 	case ROUTE_NO_PATH:
 		answer_error(answer, 404,
 			"There is no %.200s here; docs/operating.md lists the routes.", path);
@@ -195,8 +194,19 @@ static void dispatch(
 		return;
 	case ROUTE_FOUND:
 		answer->allow[0] = '\0';
-		break;
+		return;
 	}
+}
+
+static void dispatch(struct http *http, struct exchange *exchange)
+{
+	struct request *request = &exchange->request;
+	struct answer *answer = &exchange->answer;
+	const struct route *route = exchange->route;
+	const char *unknown;
+
+	if (route == NULL)
+		return;
 	unknown = route_unknown_parameter(route, request);
 	if (exchange->malformed)
 		answer_error(answer, 400, "A parameter is malformed, too long, or given twice.");
@@ -229,24 +239,34 @@ static void name_peer(struct request *request, const struct peer_identity *peer)
 		snprintf(request->who, sizeof(request->who), "uid %u", (unsigned)peer->uid);
 }
 
-static bool announces_too_much(struct MHD_Connection *connection)
+static size_t body_max(const struct exchange *exchange)
+{
+	const struct route *route = exchange->route;
+
+	return route != NULL && route->body_max > 0 ? route->body_max : BODY_BYTES;
+}
+
+static bool announces_too_much(struct MHD_Connection *connection, size_t most)
 {
 	const char *length = MHD_lookup_connection_value(
 		connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
 
-	return length != NULL && strtoull(length, NULL, 10) > BODY_BYTES;
+	return length != NULL && strtoull(length, NULL, 10) > most;
 }
 
 static enum MHD_Result refuse_body(
 	struct http *http, struct MHD_Connection *connection, struct exchange *exchange)
 {
-	answer_error(&exchange->answer, 413, "The body is over %d bytes; no route takes one.",
-		BODY_BYTES);
+	answer_error(&exchange->answer, 413, "The body is over %zu bytes; %s.", body_max(exchange),
+		exchange->route != NULL && exchange->route->body_max > 0
+			? "send it in several requests"
+			: "the route takes none");
 	return send_answer(http, connection, &exchange->answer);
 }
 
 /* The headers have come. */
-static enum MHD_Result begin(struct http *http, struct MHD_Connection *connection, void **context)
+static enum MHD_Result begin(struct http *http, struct MHD_Connection *connection,
+	const char *method, const char *path, void **context)
 {
 	struct client *client = find_client(connection);
 	struct exchange *exchange = calloc(1, sizeof(*exchange));
@@ -261,11 +281,33 @@ static enum MHD_Result begin(struct http *http, struct MHD_Connection *connectio
 			"socket.");
 		return send_answer(http, connection, &exchange->answer);
 	}
-	if (announces_too_much(connection))
+	find_route(exchange, method, path);
+	if (announces_too_much(connection, body_max(exchange)))
 		return refuse_body(http, connection, exchange);
 	name_peer(&exchange->request, &client->peer);
 	MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, take_parameter, exchange);
 	return MHD_YES;
+}
+
+/* A body without a length that is too long can only be cut off. */
+static bool take_body(struct exchange *exchange, const char *body, size_t size)
+{
+	exchange->body_bytes += size;
+	if (exchange->body_bytes > body_max(exchange))
+		return false;
+	if (exchange->route == NULL || exchange->route->body_max == 0)
+		return true;
+	return bytes_append(&exchange->body, body, size);
+}
+
+/* False without memory. */
+static bool end_body(struct exchange *exchange)
+{
+	if (!bytes_append(&exchange->body, "", 1))
+		return false;
+	exchange->request.body = (const char *)exchange->body.data;
+	exchange->request.body_size = exchange->body.size - 1;
+	return true;
 }
 
 static enum MHD_Result handle(void *owner, struct MHD_Connection *connection, const char *path,
@@ -276,16 +318,17 @@ static enum MHD_Result handle(void *owner, struct MHD_Connection *connection, co
 	struct exchange *exchange = *context;
 
 	(void)version;
-	(void)body;
 	if (exchange == NULL)
-		return begin(http, connection, context);
+		return begin(http, connection, method, path, context);
 	if (*body_size > 0) {
-		/* A body without a length that is too long can only be cut off. */
-		exchange->body_bytes += *body_size;
+		bool taken = take_body(exchange, body, *body_size);
+
 		*body_size = 0;
-		return exchange->body_bytes > BODY_BYTES ? MHD_NO : MHD_YES;
+		return taken ? MHD_YES : MHD_NO;
 	}
-	dispatch(http, exchange, method, path);
+	if (!end_body(exchange))
+		return MHD_NO;
+	dispatch(http, exchange);
 	return send_answer(http, connection, &exchange->answer);
 }
 
@@ -303,8 +346,10 @@ static void notify_completed(void *owner, struct MHD_Connection *connection, voi
 		TAILQ_REMOVE(&http->clients, client, entry);
 		TAILQ_INSERT_TAIL(&http->clients, client, entry);
 	}
-	if (exchange != NULL)
+	if (exchange != NULL) {
 		answer_fini(&exchange->answer);
+		bytes_fini(&exchange->body);
+	}
 	free(exchange);
 	*context = NULL;
 }

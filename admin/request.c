@@ -1,5 +1,6 @@
 #include "admin/request.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/hex.h"
@@ -53,4 +54,19 @@ const char *request_parameter(const struct request *request, const char *name)
 			return request->query[i].value;
 	}
 	return NULL;
+}
+
+int request_limit(const struct request *request, size_t usual, size_t most, size_t *limit,
+	struct reason *reason)
+{
+	const char *text = request_parameter(request, "limit");
+	char *end;
+
+	*limit = usual;
+	if (text == NULL)
+		return 0;
+	*limit = strtoul(text, &end, 10);
+	if (text[0] >= '0' && text[0] <= '9' && *end == '\0' && *limit >= 1 && *limit <= most)
+		return 0;
+	return reason_set(reason, "limit=%.100s: expected a number from 1 to %zu.", text, most);
 }

@@ -24,6 +24,7 @@ struct route {
 	route_fn *handle;
 	const char
 		*parameters; /* those that it takes, separated by spaces; others are answered 400 */
+	size_t body_max; /* bytes of a body; 0: it takes none, and one that comes is dropped */
 };
 
 extern const struct route route_table[];

@@ -23,22 +23,6 @@ struct page {
 	struct json json;
 };
 
-/* 0, or -1 after an answer that says what is wrong. */
-static int parse_limit(const char *text, struct page *page, struct answer *answer)
-{
-	char *end;
-	unsigned long limit = text != NULL ? strtoul(text, &end, 10) : LIMIT;
-
-	if (text != NULL && (text[0] < '0' || text[0] > '9' || *end != '\0' || limit < 1 ||
-				    limit > LIMIT_MAX)) {
-		answer_error(answer, 400, "limit=%.100s: expected a number from 1 to %d.", text,
-			LIMIT_MAX);
-		return -1;
-	}
-	page->limit = limit;
-	return 0;
-}
-
 /* By its number, or by a word of its name: who types "brackets" is told which numbers that may be. */
 static void refuse_quirk(const char *text, struct answer *answer)
 {
@@ -82,6 +66,7 @@ static int parse_quirk(const char *text, struct page *page, struct answer *answe
 static int parse_page(const struct request *request, struct page *page, struct answer *answer)
 {
 	const char *after = request_parameter(request, "after");
+	struct reason reason;
 
 	if (after != NULL && strlen(after) >= sizeof(page->after)) {
 		answer_error(answer, 400, "after=%.100s: expected the \"next\" of the page before.",
@@ -89,8 +74,10 @@ static int parse_page(const struct request *request, struct page *page, struct a
 		return -1;
 	}
 	snprintf(page->after, sizeof(page->after), "%s", after != NULL ? after : "");
-	if (parse_limit(request_parameter(request, "limit"), page, answer) < 0)
+	if (request_limit(request, LIMIT, LIMIT_MAX, &page->limit, &reason) < 0) {
+		answer_error(answer, 400, "%s", reason.text);
 		return -1;
+	}
 	return parse_quirk(request_parameter(request, "quirk"), page, answer);
 }
 
