@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "admin/client.h"
+#include "admin/grant_field.h"
 
 #define COMMAND_NOTHING_MATCHED 1
 
@@ -25,7 +26,10 @@ struct invocation {
 	const char *state, *from, *to, *client, *limit, *until, *quirk, *held,
 		*grant; /* NULL: not given */
 	const char *file, *config_path; /* of accounts; that names them. NULL: not given */
+	const char *text, *span, *reason; /* of grants; span: --for */
+	const char *fields[GRANT_FIELD_COUNT]; /* of a grant, as typed */
 	bool json, all, dry_run, help, received;
+	bool unused, expiring, ownerless, replace, postfix;
 	char **arguments; /* behind the command's words */
 	size_t argument_count;
 	struct client *relay;
@@ -39,6 +43,12 @@ struct invocation {
 #define COMMAND_CONTENT (1u << 4)
 #define COMMAND_QUIRK   (1u << 5)
 #define COMMAND_USERS   (1u << 6)
+#define COMMAND_GRANT   (1u << 7) /* all fields of a grant */
+#define COMMAND_GRANTS  (1u << 8) /* what chooses among grants */
+#define COMMAND_TERM    (1u << 9)
+#define COMMAND_REASON  (1u << 10)
+#define COMMAND_WHO     (1u << 11) /* a client's login */
+#define COMMAND_IMPORT  (1u << 12)
 
 struct command {
 	const char *words; /* "queue list" */
@@ -66,11 +76,22 @@ int command_misused(const struct invocation *invocation, const char *format, ...
 
 /* ---- command_ask.c ---- */
 
+struct parameter {
+	const char *name, *value; /* a value of NULL is not sent */
+};
+
+/* "ROUTE?name=value&…" with its NUL. False without memory. */
+bool command_make_path(struct bytes *path, const char *route, const struct parameter *parameters,
+	size_t count) __attribute__((warn_unused_result));
+
 /*
  * Asks the relay. 0, or the exit code, after saying why on standard error. With --json the answer, errors too, is also
  * printed as it is. *out, when asked for, is the caller's to json_decref.
  */
 int command_ask(struct invocation *invocation, const char *method, const char *path, json_t **out);
+/* The same with a body: POST or PUT. */
+int command_send(struct invocation *invocation, const char *method, const char *path,
+	const json_t *body, json_t **out);
 /* The exit code of a reply that is no success, said on standard error. */
 int command_explain(const struct invocation *invocation, const struct client_reply *reply);
 
@@ -103,6 +124,15 @@ int command_user_add(struct invocation *invocation);
 int command_user_passwd(struct invocation *invocation);
 int command_user_del(struct invocation *invocation);
 int command_user_list(struct invocation *invocation);
+int command_grant_list(struct invocation *invocation);
+int command_grant_show(struct invocation *invocation);
+int command_grant_log(struct invocation *invocation);
+int command_grant_explain(struct invocation *invocation);
+int command_grant_create(struct invocation *invocation);
+int command_grant_change(struct invocation *invocation);
+int command_grant_act(struct invocation *invocation);
+int command_grant_import(struct invocation *invocation);
+int command_grant_export(struct invocation *invocation);
 int command_reload(struct invocation *invocation);
 int command_top(struct invocation *invocation);
 

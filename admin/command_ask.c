@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -27,6 +28,22 @@ static int find_exit_code(long status)
 			return exit_codes[i].exit_code;
 	}
 	return EX_SOFTWARE;
+}
+
+bool command_make_path(
+	struct bytes *path, const char *route, const struct parameter *parameters, size_t count)
+{
+	bool made = bytes_append_text(path, route);
+	char mark = '?';
+
+	for (size_t i = 0; made && i < count; i++) {
+		if (parameters[i].value == NULL)
+			continue;
+		made = bytes_printf(path, "%c%s=", mark, parameters[i].name) &&
+		       client_append_encoded(path, parameters[i].value);
+		mark = '&';
+	}
+	return made && bytes_append(path, "", 1);
 }
 
 static json_t *parse(const struct client_reply *reply)
@@ -67,17 +84,35 @@ static int take_answer(
 	return EX_PROTOCOL;
 }
 
-int command_ask(struct invocation *invocation, const char *method, const char *path, json_t **out)
+static int send_text(struct invocation *invocation, const char *method, const char *path,
+	const char *body, json_t **out)
 {
 	struct client_reply reply = {0};
 	struct reason reason;
-	int code = client_call(invocation->relay, method, path, &reply, &reason);
+	int code = client_send(invocation->relay, method, path, body, &reply, &reason);
 
 	if (code != 0)
 		fprintf(stderr, "sluice: %s\n", reason.text);
 	else
 		code = take_answer(invocation, &reply, out);
 	bytes_fini(&reply.body);
+	return code;
+}
+
+int command_ask(struct invocation *invocation, const char *method, const char *path, json_t **out)
+{
+	return send_text(invocation, method, path, "", out);
+}
+
+int command_send(struct invocation *invocation, const char *method, const char *path,
+	const json_t *body, json_t **out)
+{
+	char *text = json_dumps(body, JSON_COMPACT);
+	int code = EX_OSERR;
+
+	if (text != NULL)
+		code = send_text(invocation, method, path, text, out);
+	free(text);
 	return code;
 }
 

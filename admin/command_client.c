@@ -55,7 +55,7 @@ static int list_page(struct invocation *invocation, const json_t *clients, void 
 	const json_t *client;
 	size_t i;
 
-	if (invocation->json)
+	if (invocation->json || json_array_size(clients) == 0)
 		return 0;
 	json_array_foreach(clients, i, client) add_client(table, client);
 	table_flush(table, stdout);

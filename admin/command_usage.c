@@ -11,6 +11,8 @@
 #define WORDS_SIZE 64
 #define EVERYWHERE 0u
 
+#define FIELD(id) offsetof(struct invocation, fields[FIELD_##id])
+
 /* Each option sets one member: a text, or a flag. */
 static const struct option {
 	const char *name;
@@ -24,8 +26,8 @@ static const struct option {
 	{"--json", NULL, EVERYWHERE, offsetof(struct invocation, json),
 		"the relay's answer as it is"},
 	{"--help", NULL, EVERYWHERE, offsetof(struct invocation, help), "this text"},
-	{"--state", "STATE", COMMAND_FILTERS, offsetof(struct invocation, state),
-		"scanning, waiting, delivering, deferred, held, quarantined"},
+	{"--state", "STATE", COMMAND_FILTERS | COMMAND_GRANTS, offsetof(struct invocation, state),
+		"what is in this state, as the listing shows it"},
 	{"--from", "SENDER", COMMAND_FILTERS, offsetof(struct invocation, from),
 		"messages from this address"},
 	{"--to", "RECIPIENT", COMMAND_FILTERS, offsetof(struct invocation, to),
@@ -39,10 +41,10 @@ static const struct option {
 	{"--limit", "N", COMMAND_LIMIT, offsetof(struct invocation, limit), "at most so many"},
 	{"--all", NULL, COMMAND_ALL, offsetof(struct invocation, all),
 		"every message that the filters match"},
-	{"--dry-run", NULL, COMMAND_ALL, offsetof(struct invocation, dry_run),
-		"shows what --all would act on, and does nothing"},
-	{"--until", "TIME", COMMAND_UNTIL, offsetof(struct invocation, until),
-		"when the hold ends, as 2026-11-22T10:00:00Z"},
+	{"--dry-run", NULL, COMMAND_ALL | COMMAND_IMPORT, offsetof(struct invocation, dry_run),
+		"shows what would be done, and does nothing"},
+	{"--until", "TIME", COMMAND_UNTIL | COMMAND_TERM, offsetof(struct invocation, until),
+		"when it ends, as 2026-11-22T10:00:00Z"},
 	{"--received", NULL, COMMAND_CONTENT, offsetof(struct invocation, received),
 		"as the client sent it, before it was repaired"},
 	{"--quirk", "Q-NN", COMMAND_QUIRK, offsetof(struct invocation, quirk),
@@ -51,6 +53,53 @@ static const struct option {
 		"the file of accounts"},
 	{"-c", "FILE", COMMAND_USERS, offsetof(struct invocation, config_path),
 		"the configuration that names it (/etc/sluice/sluice.conf)"},
+	{"--network", "NETWORKS", COMMAND_GRANT | COMMAND_GRANTS, FIELD(NETWORKS),
+		"addresses and networks, as \"10.1.2.3 10.4.0.0/16\""},
+	{"--account", "ACCOUNTS", COMMAND_GRANT | COMMAND_WHO, FIELD(ACCOUNTS), "who logs in"},
+	{"--certificate", "SHA256", COMMAND_GRANT | COMMAND_WHO, FIELD(CERTIFICATES),
+		"the client's certificate, its SHA-256 in hex"},
+	{"--owner", "ADDRESS", COMMAND_GRANT | COMMAND_GRANTS, FIELD(OWNER),
+		"the mail address of who answers for it"},
+	{"--contact", "TEXT", COMMAND_GRANT, FIELD(CONTACT), "a person or a desk"},
+	{"--purpose", "TEXT", COMMAND_GRANT, FIELD(PURPOSE), "what its mail is for"},
+	{"--device", "TEXT", COMMAND_GRANT, FIELD(DEVICE), "what it is: printer, UPS, application"},
+	{"--sender", "PATTERNS", COMMAND_GRANT, FIELD(SENDERS),
+		"reverse-paths that it may use: a@example.edu, *@example.edu, *@*.example.edu, *"},
+	{"--header-from", "PATTERNS", COMMAND_GRANT, FIELD(HEADER_FROMS),
+		"the same for header From; without it the senders"},
+	{"--spoof", "HOW", COMMAND_GRANT, FIELD(SPOOF),
+		"what is done about other senders: refuse, rewrite (to the mailbox)"},
+	{"--mailbox", "ADDRESS", COMMAND_GRANT, FIELD(MAILBOX), "its approved functional mailbox"},
+	{"--replaces-null", "YES", COMMAND_GRANT, FIELD(REPLACES_NULL),
+		"MAIL FROM:<> of ordinary mail becomes the mailbox"},
+	{"--takes-any-auth", "YES", COMMAND_GRANT, FIELD(TAKES_ANY_AUTH),
+		"from its networks any login is answered yes, and means nothing"},
+	{"--auth-in-clear", "YES", COMMAND_GRANT, FIELD(AUTH_IN_CLEAR),
+		"its accounts may log in without TLS where a listener lets them"},
+	{"--reach", "WHERE", COMMAND_GRANT, FIELD(REACH), "anywhere, internal"},
+	{"--lane", "LANE", COMMAND_GRANT, FIELD(LANE),
+		"alert overtakes normal, which overtakes bulk"},
+	{"--messages-per-hour", "N", COMMAND_GRANT, FIELD(MESSAGES_PER_HOUR),
+		"more is held back; 0: any number"},
+	{"--recipients-per-hour", "N", COMMAND_GRANT, FIELD(RECIPIENTS_PER_HOUR), "the same"},
+	{"--messages-per-day", "N", COMMAND_GRANT, FIELD(MESSAGES_PER_DAY),
+		"what the owner expects; the listing compares"},
+	{"--text", "TEXT", COMMAND_GRANTS, offsetof(struct invocation, text),
+		"grants with this text in name, owner, contact, purpose, device, system"},
+	{"--expiring", NULL, COMMAND_GRANTS, offsetof(struct invocation, expiring),
+		"grants that end within 30 days"},
+	{"--unused", NULL, COMMAND_GRANTS, offsetof(struct invocation, unused),
+		"grants that nobody has used for 90 days"},
+	{"--for", "SPAN", COMMAND_TERM, offsetof(struct invocation, span),
+		"for how long, as 90d or 1y"},
+	{"--ownerless", NULL, COMMAND_TERM, offsetof(struct invocation, ownerless),
+		"approve it although nobody is known to answer for it"},
+	{"--reason", "TEXT", COMMAND_REASON, offsetof(struct invocation, reason),
+		"why; kept in the log"},
+	{"--replace", NULL, COMMAND_IMPORT, offsetof(struct invocation, replace),
+		"grants that are there already are replaced"},
+	{"--postfix", NULL, COMMAND_IMPORT, offsetof(struct invocation, postfix),
+		"the files are Postfix's: main.cf, maps of clients, lists of networks"},
 };
 
 #define OPTION_COUNT (sizeof(options) / sizeof(options[0]))
@@ -77,16 +126,28 @@ int command_misused(const struct invocation *invocation, const char *format, ...
 
 /* ---- help ---- */
 
+static int format_option(const struct option *option, char *out, size_t size)
+{
+	return snprintf(out, size, "%s%s%s", option->name, option->value ? " " : "",
+		option->value ? option->value : "");
+}
+
 static void print_options(const struct command *command)
 {
-	for (size_t i = 0; i < OPTION_COUNT; i++) {
-		char left[32];
+	char left[32];
+	int width = 0;
 
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		int size = format_option(&options[i], left, sizeof(left));
+
+		if (takes_option(command, &options[i]) && size > width)
+			width = size;
+	}
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
 		if (!takes_option(command, &options[i]))
 			continue;
-		snprintf(left, sizeof(left), "%s%s%s", options[i].name, options[i].value ? " " : "",
-			options[i].value ? options[i].value : "");
-		printf("  %-18s %s\n", left, options[i].help);
+		format_option(&options[i], left, sizeof(left));
+		printf("  %-*s  %s\n", width, left, options[i].help);
 	}
 }
 
@@ -175,6 +236,7 @@ static int take_option(struct invocation *invocation, char **argv)
 	size_t size = strcspn(argv[0], "=");
 	const char *value = argv[0][size] == '=' ? argv[0] + size + 1 : NULL;
 	const struct option *option = find_option(argv[0], size);
+	const char **text;
 	int taken = 1;
 
 	if (option == NULL) {
@@ -197,7 +259,14 @@ static int take_option(struct invocation *invocation, char **argv)
 		command_misused(invocation, "%s wants %s", option->name, option->value);
 		return 0;
 	}
-	*(const char **)(void *)((char *)invocation + option->member) = value;
+	text = (const char **)(void *)((char *)invocation + option->member);
+	if (*text != NULL && (option->bit & COMMAND_GRANT) != 0) {
+		command_misused(invocation,
+			"%s is given twice; several go into one, with blanks between them",
+			option->name);
+		return 0;
+	}
+	*text = value;
 	return taken;
 }
 

@@ -160,6 +160,12 @@ void json_write_number(struct json *json, const char *name, uint64_t number)
 	put_text(json, digits);
 }
 
+void json_write_raw(struct json *json, const char *name, const void *value, size_t size)
+{
+	put_name(json, name);
+	put(json, value, size);
+}
+
 void json_write_real(struct json *json, const char *name, double number)
 {
 	char digits[400];

@@ -39,6 +39,8 @@ void json_close(struct json *json); /* what was opened last */
 void json_write_text(struct json *json, const char *name, const char *text);
 void json_write_text_sized(struct json *json, const char *name, const void *text, size_t size);
 void json_write_number(struct json *json, const char *name, uint64_t number);
+/* A value that is JSON already. */
+void json_write_raw(struct json *json, const char *name, const void *value, size_t size);
 /* Three decimals. */
 void json_write_real(struct json *json, const char *name, double number);
 void json_write_bool(struct json *json, const char *name, bool value);

@@ -25,25 +25,6 @@ static const struct table_column columns[] = {
 
 /* ---- pages ---- */
 
-static bool append_parameter(struct bytes *path, const struct listing_parameter *parameter)
-{
-	if (parameter->value == NULL)
-		return true;
-	return bytes_printf(path, "&%s=", parameter->name) &&
-	       client_append_encoded(path, parameter->value);
-}
-
-static bool make_path(
-	const struct listing *listing, uint64_t limit, const char *after, struct bytes *path)
-{
-	const struct listing_parameter from = {"after", after[0] != '\0' ? after : NULL};
-	bool made = bytes_printf(path, "%s?limit=%" PRIu64, listing->route, limit);
-
-	for (size_t i = 0; i < LISTING_PARAMETERS_MAX; i++)
-		made = made && append_parameter(path, &listing->parameters[i]);
-	return made && append_parameter(path, &from) && bytes_append(path, "", 1);
-}
-
 static int parse_limit(const struct invocation *invocation, uint64_t *limit)
 {
 	char *end;
@@ -61,10 +42,16 @@ static int parse_limit(const struct invocation *invocation, uint64_t *limit)
 static int ask_page(struct invocation *invocation, const struct listing *listing, uint64_t left,
 	const char *after, json_t **answer)
 {
+	struct parameter parameters[LISTING_PARAMETERS_MAX + 2];
 	struct bytes path = {0};
+	char limit[24];
 	int code = EX_OSERR;
 
-	if (make_path(listing, left < PAGE_LIMIT ? left : PAGE_LIMIT, after, &path))
+	snprintf(limit, sizeof(limit), "%" PRIu64, left < PAGE_LIMIT ? left : PAGE_LIMIT);
+	parameters[0] = (struct parameter){"limit", limit};
+	parameters[1] = (struct parameter){"after", after[0] != '\0' ? after : NULL};
+	memcpy(parameters + 2, listing->parameters, sizeof(listing->parameters));
+	if (command_make_path(&path, listing->route, parameters, LISTING_PARAMETERS_MAX + 2))
 		code = command_ask(invocation, "GET", (const char *)path.data, answer);
 	bytes_fini(&path);
 	return code;

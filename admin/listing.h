@@ -14,9 +14,7 @@
 /* What is listed: the answer to `route` has a list `member`, and `next`, where the next page begins. */
 struct listing {
 	const char *route, *member;
-	struct listing_parameter {
-		const char *name, *value; /* a value of NULL is not sent */
-	} parameters[LISTING_PARAMETERS_MAX];
+	struct parameter parameters[LISTING_PARAMETERS_MAX];
 };
 
 /* Gets each page's items, which may be none. 0: go on; else the exit code to end with. */

@@ -1,5 +1,9 @@
 #include "admin/filter.h"
+#include "admin/grant_filter.h"
 #include "admin/routes.h"
+
+#define GRANT_BODY_BYTES  (1u << 20)
+#define GRANTS_BODY_BYTES (8u << 20) /* of many */
 
 const struct route route_table[] = {
 	{"GET", "/v1/status", route_status, ""},
@@ -20,6 +24,25 @@ const struct route route_table[] = {
 	{"POST", "/v1/clients/{address}/resume", route_client_later, ""},
 	{"GET", "/v1/lockouts", route_lockouts, ""},
 	{"DELETE", "/v1/lockouts/{who}", route_unlock, ""},
+	/* the fixed paths first: no grant has their names */
+	{"GET", "/v1/grants", route_grants, GRANT_FILTER_PARAMETERS},
+	{"POST", "/v1/grants", route_grant_create, "approve ownerless until for reason",
+		GRANT_BODY_BYTES},
+	{"GET", "/v1/grants/export", route_grant_export, "limit after"},
+	{"POST", "/v1/grants/import", route_grant_import, "dry_run replace reason",
+		GRANTS_BODY_BYTES},
+	{"GET", "/v1/grants/log", route_grants_log, "limit after"},
+	{"GET", "/v1/grants/explain", route_grant_explain, "client from account certificate"},
+	{"GET", "/v1/grants/{name}", route_grant, ""},
+	{"PUT", "/v1/grants/{name}", route_grant_change, "revision reason", GRANT_BODY_BYTES},
+	{"GET", "/v1/grants/{name}/log", route_grant_log, "limit after"},
+	{"POST", "/v1/grants/{name}/approve", route_grant_approve,
+		"until for ownerless revision reason"},
+	{"POST", "/v1/grants/{name}/renew", route_grant_renew,
+		"until for ownerless revision reason"},
+	{"POST", "/v1/grants/{name}/suspend", route_grant_suspend, "revision reason"},
+	{"POST", "/v1/grants/{name}/resume", route_grant_resume, "revision reason"},
+	{"POST", "/v1/grants/{name}/revoke", route_grant_revoke, "revision reason"},
 	{"POST", "/v1/reload", route_reload, ""},
 	{"GET", "/metrics", route_metrics, ""},
 };

@@ -19,6 +19,15 @@ route_fn route_hosts, route_pause, route_resume;
 route_fn route_clients, route_client, route_client_later;
 /* route_lockouts.c */
 route_fn route_lockouts, route_unlock;
+/* route_grants.c */
+route_fn route_grants, route_grant, route_grant_export, route_grants_log, route_grant_log;
+/* route_grant_acts.c */
+route_fn route_grant_create, route_grant_change, route_grant_approve, route_grant_renew,
+	route_grant_suspend, route_grant_resume, route_grant_revoke;
+/* route_grant_import.c */
+route_fn route_grant_import;
+/* route_grant_explain.c */
+route_fn route_grant_explain;
 /* route_reload.c */
 route_fn route_reload;
 /* route_metrics.c */
