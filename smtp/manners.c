@@ -18,7 +18,7 @@ static size_t line_size(const struct command *command)
 /* Behind AUTH a line that is no command may be a name or a password: it is no example. */
 static void note(struct session *session, enum quirk quirk, const struct command *command)
 {
-	bool is_secret = session->manners.said_auth && !verb_is_known(command);
+	bool is_secret = session->said_auth && !verb_is_known(command);
 
 	session_quirk(session, quirk, command->verb, is_secret ? 0 : line_size(command));
 }
@@ -176,7 +176,6 @@ static void note_haste(struct session *session, const struct command *command, s
 
 bool manners_meet(struct session *session, const struct command *command, size_t taken, size_t rest)
 {
-	struct manners *manners = &session->manners;
 	bool is_dealt_with;
 
 	if (!session->policy->lenient)
@@ -184,7 +183,6 @@ bool manners_meet(struct session *session, const struct command *command, size_t
 	is_dealt_with = swallow(session, command, taken, rest) || is_empty(session, command);
 	if (is_dealt_with)
 		return true;
-	manners->said_auth = manners->said_auth || is_verb(command, "AUTH");
 	if (command->fault == COMMAND_SOUND) {
 		note_line(session, command);
 		note_haste(session, command, rest);

@@ -34,7 +34,6 @@ struct manners {
 	enum manners_swallow swallow;
 	uint64_t swallowed_bytes;
 	bool behind_dot; /* the next command came with the final dot */
-	bool said_auth;
 	bool at_cr; /* what has come of a line ends in CR */
 };
 

@@ -230,8 +230,7 @@ static size_t take_command(struct session *session, uint8_t *input, size_t size)
 	session->wants_more = progress == COMMAND_MORE;
 	note_cr(session, input, taken);
 	manners_begin_line(session, input, progress == COMMAND_MORE ? size : 0);
-	session->heard_secret =
-		session->heard_secret || session->state == SESSION_AUTH || is_auth(input, size);
+	session->said_auth = session->said_auth || is_auth(input, size);
 	if (progress == COMMAND_MORE)
 		return taken;
 	session->spoke = true;
@@ -341,9 +340,8 @@ static void read_input(struct session *session)
 		if (session->state < SESSION_CLOSING &&
 			!channel_keep(&session->channel, &shared->desk, used, (size_t)got))
 			session_trouble(session, TROUBLE_MEMORY);
-		if (session->heard_secret)
+		if (session->said_auth && session->state != SESSION_TEXT)
 			OPENSSL_cleanse(shared->desk.input, (size_t)got);
-		session->heard_secret = false;
 	}
 }
 

@@ -128,7 +128,7 @@ struct session {
 	char *account; /* NULL: not logged in */
 	unsigned login_failures;
 	struct login *login; /* NULL: no AUTH is under way */
-	bool heard_secret; /* what was read in this turn is wiped */
+	bool said_auth; /* what it says may be a password: it is wiped when it was read */
 	struct command_parser parser;
 	struct manners manners;
 	struct transaction *transaction;
