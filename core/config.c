@@ -81,6 +81,10 @@ static void fini(struct config *config)
 	free(config->user);
 	free(config->postmaster);
 	free(config->auth_users);
+	free(config->helpdesk);
+	for (size_t i = 0; i < config->domains.count; i++)
+		free(config->domains.items[i]);
+	free(config->domains.items);
 }
 
 static int load(struct config *config, const char *path, struct reason *reason)

@@ -44,12 +44,23 @@ struct config_certificates {
 	struct config_paths certificates, keys;
 };
 
+
+/* What gives the right to relay; bits. */
+enum relay_way { RELAY_NETWORK = 1 << 0, RELAY_GRANT = 1 << 1, RELAY_AUTH = 1 << 2 };
+
+struct config_domains {
+	char **items; /* "example.edu", "*.example.edu" (what is below it); lower case, in strcmp's order */
+	size_t count;
+};
+
 struct config_listener {
 	char *name;
 	char **addresses; /* as written */
 	size_t address_count;
 	enum profile profile;
-	struct network_list networks; /* who may relay without AUTH */
+	unsigned relay; /* enum relay_way; never 0 */
+	struct network_list networks; /* who may relay without a grant or AUTH */
+	bool networks_use_domains; /* they may send in the name of our domains too */
 	uint64_t max_message_bytes;
 	unsigned max_recipients;
 	unsigned max_connections; /* in total on this listener */
@@ -117,6 +128,7 @@ struct config {
 	char *user; /* NULL: stay who we are */
 	unsigned workers; /* resolved: never 0 */
 	char *postmaster;
+	struct config_domains domains; /* ours; none: all domains are alike */
 
 	uint64_t queue_max_bytes; /* the store's map size */
 	int64_t queue_lifetime_ms;
@@ -145,6 +157,9 @@ struct config {
 
 	unsigned scan_workers;
 	enum virus_action on_virus;
+
+	int64_t grace_ms; /* of a lapsed grant */
+	char *helpdesk; /* never NULL */
 };
 
 int config_load(const char *path, struct config **out, struct reason *reason);

@@ -48,6 +48,28 @@ static unsigned core_count(void)
 	return (unsigned)CPU_COUNT(&cores);
 }
 
+/* Compared without regard to letter case, as routes are. */
+static void lower(char *text)
+{
+	for (; *text != '\0'; text++)
+		if (*text >= 'A' && *text <= 'Z')
+			*text = (char)(*text - 'A' + 'a');
+}
+
+static int compare_texts(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* In order, so that one is found by halves. */
+static void complete_domains(struct config_domains *domains)
+{
+	for (size_t i = 0; i < domains->count; i++)
+		lower(domains->items[i]);
+	if (domains->count > 1)
+		qsort(domains->items, domains->count, sizeof(*domains->items), compare_texts);
+}
+
 static int check_top(struct config_draft *draft, struct config_given *given)
 {
 	struct config *config = draft->config;
@@ -60,6 +82,7 @@ static int check_top(struct config_draft *draft, struct config_given *given)
 		config->postmaster = NULL;
 		return out_of_memory(draft, given);
 	}
+	complete_domains(&config->domains);
 	if (config->workers == 0)
 		config->workers = core_count();
 	if (strlen(config->admin_socket) >= sizeof(socket.sun_path))
@@ -163,6 +186,17 @@ static int check_listener_tls(const struct config_draft *draft, const struct con
 	return 0;
 }
 
+/* ---- grants ---- */
+
+static int check_grants(struct config_draft *draft, struct config_given *given)
+{
+	struct config *config = draft->config;
+
+	if (config->helpdesk == NULL)
+		config->helpdesk = strdup(config->postmaster);
+	return config->helpdesk != NULL ? 0 : out_of_memory(draft, given);
+}
+
 /* ---- listen ---- */
 
 static int check_name(const struct config_draft *draft, const struct config_given *given)
@@ -223,7 +257,7 @@ static int check_login(struct config_draft *draft, struct config_given *given)
 
 static int check_listen(struct config_draft *draft, struct config_given *given)
 {
-	const struct config_listener *listener = &draft->config->listeners[given->index];
+	struct config_listener *listener = &draft->config->listeners[given->index];
 
 	if (check_name(draft, given) < 0)
 		return -1;
@@ -232,10 +266,12 @@ static int check_listen(struct config_draft *draft, struct config_given *given)
 			"expected at least one address, as {\"0.0.0.0:25\", \"[::]:25\"}");
 	if (check_login(draft, given) < 0)
 		return -1;
-	if (listener->networks.count == 0 && listener->auth == LISTENER_AUTH_OFF)
+	if (listener->relay == 0)
+		listener->relay = RELAY_NETWORK | RELAY_GRANT | RELAY_AUTH;
+	if (listener->relay == RELAY_NETWORK && listener->networks.count == 0)
 		return config_fail(draft, given, "networks", 0,
-			"expected at least one network, as {\"10.0.0.0/8\"}: without it nobody "
-			"could hand over mail");
+			"expected at least one network, as {\"10.0.0.0/8\"}: with relay = network "
+			"nobody else could hand over mail");
 	if (check_listener_tls(draft, given) < 0)
 		return -1;
 	return complete_listener(draft, given);
@@ -363,9 +399,7 @@ static int check_route(struct config_draft *draft, struct config_given *given)
 	if (!config_is_pattern(route->pattern))
 		return config_fail(draft, given, NULL, 0,
 			"expected \"*\", a domain as \"example.edu\", or \"*.example.edu\"");
-	for (char *at = route->pattern; *at != '\0'; at++)
-		if (*at >= 'A' && *at <= 'Z')
-			*at = (char)(*at - 'A' + 'a');
+	lower(route->pattern);
 	if (given->route_upstream == NULL)
 		return config_fail(draft, given, "upstream", 0, "expected the name of an upstream");
 	nearest_init(&nearest, given->route_upstream);
@@ -412,6 +446,7 @@ static check_fn *const checks[CONFIG_SECTION_COUNT] = {
 	[SECTION_CLIENT] = check_client,
 	[SECTION_UPSTREAM] = check_upstream,
 	[SECTION_ROUTE] = check_route,
+	[SECTION_GRANTS] = check_grants,
 };
 
 /* Sections whose absence says something: no row of a device, nobody logs in. */

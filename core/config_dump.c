@@ -76,6 +76,33 @@ static void write_choice(FILE *to, const struct value *value)
 	fputs(choice->name != NULL ? choice->name : "?", to);
 }
 
+static void write_choices(FILE *to, const struct value *value)
+{
+	const unsigned *chosen = value->field;
+	const char *before = "{";
+
+	for (const struct config_choice *choice = value->option->choices; choice->name != NULL;
+		choice++) {
+		if ((choice->value & *chosen) == 0)
+			continue;
+		fprintf(to, "%s%s", before, choice->name);
+		before = ", ";
+	}
+	fputc('}', to);
+}
+
+static void write_domains(FILE *to, const struct value *value)
+{
+	const struct config_domains *domains = value->field;
+
+	fputc('{', to);
+	for (size_t i = 0; i < domains->count; i++) {
+		fputs(i == 0 ? "" : ", ", to);
+		write_quoted(to, domains->items[i]);
+	}
+	fputc('}', to);
+}
+
 static void write_addresses(FILE *to, const struct value *value)
 {
 	const struct config_listener *listener = value->base;
@@ -140,8 +167,10 @@ static write_fn *const writers[CONFIG_TYPE_COUNT] = {
 	[CONFIG_DURATION] = write_duration,
 	[CONFIG_YES_NO] = write_yes_no,
 	[CONFIG_CHOICE] = write_choice,
+	[CONFIG_CHOICES] = write_choices,
 	[CONFIG_ADDRESSES] = write_addresses,
 	[CONFIG_NETWORKS] = write_networks,
+	[CONFIG_DOMAINS] = write_domains,
 	[CONFIG_CHARSET] = write_text,
 	[CONFIG_HOSTS] = write_hosts,
 	[CONFIG_PATHS] = write_paths,
@@ -237,5 +266,6 @@ int config_dump(const struct config *config, FILE *to)
 	write_section(to, config, SECTION_SCAN, NULL, config);
 	if (config->tls.certificates.count > 0)
 		write_section(to, config, SECTION_TLS, NULL, config);
+	write_section(to, config, SECTION_GRANTS, NULL, config);
 	return fflush(to) == 0 && !ferror(to) ? 0 : -1;
 }

@@ -43,6 +43,13 @@ const struct config_choice config_device_choices[] = {
 	{NULL, 0, false},
 };
 
+static const struct config_choice relay_ways[] = {
+	{"network", RELAY_NETWORK, false},
+	{"grant", RELAY_GRANT, false},
+	{"auth", RELAY_AUTH, false},
+	{NULL, 0, false},
+};
+
 static const struct config_choice listener_tls[] = {
 	{"off", LISTENER_TLS_OFF, false},
 	{"starttls", LISTENER_TLS_STARTTLS, false},
@@ -94,6 +101,8 @@ static const struct config_option top_options[] = {
 		"threads that talk with clients; 0: one per core"},
 	{"postmaster", CONFIG_MAILBOX, TOP(postmaster), .meaning =
 		"who is told when no sender can be; without it `postmaster@` and the hostname"},
+	{"domains", CONFIG_DOMAINS, TOP(domains), .meaning =
+		"our own domains, as `example.edu` or, for what is below it, `\"*.example.edu\"`: who may send in their name, grants and accounts say"},
 	{"max_connections", CONFIG_NUMBER, TOP(max_connections), "10000", 1, 1000000, .meaning =
 		"clients connected at a time, all listeners together"},
 };
@@ -110,8 +119,12 @@ static const struct config_option listen_options[] = {
 		"where clients connect: `\"192.0.2.1:25\"`, `\"[::]:25\"` or `\"unix:/path\"`"},
 	{"profile", CONFIG_CHOICE, LISTENER(profile), "standard", .choices = profiles, .meaning =
 		"how clients are treated, see below"},
-	{"networks", CONFIG_NETWORKS, LISTENER(networks), .required = true, .meaning =
-		"who may hand over mail without logging in, as `\"10.0.0.0/8\"`; everyone else gets 550 5.7.1"},
+	{"networks", CONFIG_NETWORKS, LISTENER(networks), .meaning =
+		"who may hand over mail without a grant and without logging in, as `\"10.0.0.0/8\"`"},
+	{"relay", CONFIG_CHOICES, LISTENER(relay), .choices = relay_ways, .meaning =
+		"what gives the right to hand over mail, any of: to be in `networks`, a grant, a login; everyone else gets 550 5.7.1; without it all three"},
+	{"networks_use_domains", CONFIG_YES_NO, LISTENER(networks_use_domains), "no", .meaning =
+		"whether who is allowed by `networks` alone may send in the name of our `domains`"},
 	{"max_message", CONFIG_SIZE, LISTENER(max_message_bytes), "50MB", 1 * KB, 2 * GB, .meaning =
 		"the largest message taken; a larger one gets 552 5.3.4 (RFC 5321 asks for 64KB at least)"},
 	{"max_recipients", CONFIG_NUMBER, LISTENER(max_recipients), "100", 1, 10000, .meaning =
@@ -218,6 +231,13 @@ static const struct config_option scan_options[] = {
 	{"when_unavailable", CONFIG_LATER, .meaning = "what happens while a hook does not answer"},
 };
 
+static const struct config_option grants_options[] = {
+	{"grace", CONFIG_DURATION, TOP(grace_ms), "14d", 0, 365 * DAYS, .meaning =
+		"for how long mail is still taken, and held, when a grant has lapsed; then it is refused"},
+	{"helpdesk", CONFIG_MAILBOX, TOP(helpdesk), .meaning =
+		"whom refusals tell clients to write to; without it the postmaster"},
+};
+
 static const struct config_option tls_options[] = {
 	{"certificate", CONFIG_PATHS, TOP(tls.certificates), .meaning =
 		"the relay's certificates (PEM), each followed in its file by what leads to its authority"},
@@ -285,6 +305,8 @@ const struct config_section_kind config_section_kinds[CONFIG_SECTION_COUNT] = {
 	[SECTION_RETRY] = {"retry", NULL, 1, .meaning = "when it is tried again",
 		OPTIONS(retry_options)},
 	[SECTION_SCAN] = {"scan", NULL, 1, .meaning = "the scanners", OPTIONS(scan_options)},
+	[SECTION_GRANTS] = {"grants", NULL, 1, .meaning = "the rules of relay grants",
+		OPTIONS(grants_options)},
 	[SECTION_TLS] = {"tls", NULL, 1, .meaning = "the relay's certificate",
 		OPTIONS(tls_options)},
 	[SECTION_AUTH] = {"auth", NULL, 1, .meaning = "accounts of clients", OPTIONS(auth_options)},
@@ -312,8 +334,10 @@ static const struct {
 	[CONFIG_DURATION] = {"duration", false},
 	[CONFIG_YES_NO] = {"yes or no", false},
 	[CONFIG_CHOICE] = {"choice", false},
+	[CONFIG_CHOICES] = {"list of choices", true},
 	[CONFIG_ADDRESSES] = {"list of addresses", true},
 	[CONFIG_NETWORKS] = {"list of networks", true},
+	[CONFIG_DOMAINS] = {"list of domains", true},
 	[CONFIG_CHARSET] = {"charset", false},
 	[CONFIG_HOSTS] = {"list of hosts", true},
 	[CONFIG_PATHS] = {"list of paths", true},

@@ -24,8 +24,10 @@ enum config_type {
 	CONFIG_DURATION, /* int64_t, milliseconds */
 	CONFIG_YES_NO, /* bool */
 	CONFIG_CHOICE, /* an enum */
+	CONFIG_CHOICES, /* unsigned: the values of all that are given, or-ed */
 	CONFIG_ADDRESSES, /* config_listener's */
 	CONFIG_NETWORKS, /* struct network_list */
+	CONFIG_DOMAINS, /* struct config_domains */
 	CONFIG_CHARSET, /* char * */
 	CONFIG_HOSTS, /* config_upstream's */
 	CONFIG_PATHS, /* struct config_paths */
@@ -61,6 +63,7 @@ enum config_section {
 	SECTION_ROUTE,
 	SECTION_RETRY,
 	SECTION_SCAN,
+	SECTION_GRANTS,
 	SECTION_TLS,
 	SECTION_AUTH, /* from here on: not in this version */
 	SECTION_HOOK,

@@ -14,6 +14,7 @@
 #define ADDRESSES_MAX  64
 #define HOSTS_MAX      64
 #define PATHS_MAX      32
+#define DOMAINS_MAX    1000
 #define CHOICES_MAX    256 /* the names of a choice, one after the other */
 #define HOST_BYTES_MAX 255 /* name and port */
 
@@ -155,9 +156,9 @@ static int set_yes_no(const struct setting *setting)
 	return 0;
 }
 
-static int set_choice(const struct setting *setting)
+/* The choice that the value names, or NULL: why not is said. */
+static const struct config_choice *find_choice(const struct setting *setting)
 {
-	unsigned *field = field_of(setting);
 	const struct config_choice *choice;
 	struct config_shown shown;
 	struct nearest nearest;
@@ -175,14 +176,37 @@ static int set_choice(const struct setting *setting)
 		size += (size_t)snprintf(names + size, sizeof(names) - size, "%s%s",
 			size > 0 ? ", " : "", choice->name);
 	}
-	if (choice->name == NULL)
-		return config_fail(setting->draft, setting->given, setting->option->name,
-			setting->line, "expected one of %s, got '%s'%s", names,
-			config_show(&shown, setting->value), nearest_format(&nearest, &hint));
+	if (choice->name != NULL && !choice->later)
+		return choice;
 	if (choice->later)
-		return config_fail(setting->draft, setting->given, setting->option->name,
-			setting->line, "'%s': not in this version", choice->name);
+		config_fail(setting->draft, setting->given, setting->option->name, setting->line,
+			"'%s': not in this version", choice->name);
+	else
+		config_fail(setting->draft, setting->given, setting->option->name, setting->line,
+			"expected one of %s, got '%s'%s", names,
+			config_show(&shown, setting->value), nearest_format(&nearest, &hint));
+	return NULL;
+}
+
+static int set_choice(const struct setting *setting)
+{
+	unsigned *field = field_of(setting);
+	const struct config_choice *choice = find_choice(setting);
+
+	if (choice == NULL)
+		return -1;
 	*field = choice->value;
+	return 0;
+}
+
+static int add_choice(const struct setting *setting)
+{
+	unsigned *field = field_of(setting);
+	const struct config_choice *choice = find_choice(setting);
+
+	if (choice == NULL)
+		return -1;
+	*field |= choice->value;
 	return 0;
 }
 
@@ -242,6 +266,26 @@ static int add_network(const struct setting *setting)
 
 	if (network_list_add(field_of(setting), setting->value, &why) < 0)
 		return expected(setting, "a network, as \"10.0.0.0/8\" (%.150s)", why.text);
+	return 0;
+}
+
+static int add_domain(const struct setting *setting)
+{
+	struct config_domains *domains = field_of(setting);
+	char **grown, *copy;
+
+	if (!config_is_pattern(setting->value) || strcmp(setting->value, "*") == 0)
+		return expected(setting, "a domain, as \"example.edu\" or \"*.example.edu\"");
+	if (domains->count == DOMAINS_MAX)
+		return expected(setting, "at most %d domains", DOMAINS_MAX);
+	grown = realloc(domains->items, (domains->count + 1) * sizeof(*grown));
+	if (grown == NULL)
+		return out_of_memory(setting);
+	domains->items = grown;
+	copy = strdup(setting->value);
+	if (copy == NULL)
+		return out_of_memory(setting);
+	grown[domains->count++] = copy;
 	return 0;
 }
 
@@ -332,8 +376,10 @@ static set_fn *const setters[CONFIG_TYPE_COUNT] = {
 	[CONFIG_DURATION] = set_duration,
 	[CONFIG_YES_NO] = set_yes_no,
 	[CONFIG_CHOICE] = set_choice,
+	[CONFIG_CHOICES] = add_choice,
 	[CONFIG_ADDRESSES] = add_address,
 	[CONFIG_NETWORKS] = add_network,
+	[CONFIG_DOMAINS] = add_domain,
 	[CONFIG_CHARSET] = set_charset,
 	[CONFIG_HOSTS] = add_host,
 	[CONFIG_PATHS] = add_path,

@@ -144,6 +144,13 @@ static bool decode_b(const struct parsed *parsed, struct bytes *out)
 	return true;
 }
 
+bool encoded_word_decode(char encoding, const char *payload, size_t size, struct bytes *out)
+{
+	const struct parsed parsed = {.payload = payload, .payload_size = size};
+
+	return encoding == 'b' ? decode_b(&parsed, out) : decode_q(&parsed, out);
+}
+
 /* ---- writing ---- */
 
 static const char hex_digits[] = "0123456789ABCDEF";

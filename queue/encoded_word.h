@@ -25,6 +25,10 @@ const char *encoded_word_charset(const struct field_terms *terms, const char *at
 /* "=?charset?Q?…?=" and no more; raw 8-bit in it is forgiven. */
 bool encoded_word_is_one(const char *at, size_t size);
 
+/* What the payload of one says, its `encoding` being 'b' or 'q'; what cannot be decoded is passed over. False without memory. */
+bool encoded_word_decode(char encoding, const char *payload, size_t size, struct bytes *out)
+	__attribute__((warn_unused_result));
+
 #define ENCODED_WORD_LONG \
 	800 /* a word of that size is encoded where it may be: it cannot stand on a line */
 

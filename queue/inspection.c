@@ -167,6 +167,7 @@ void inspection_close(struct inspection **out)
 	if (inspection == NULL)
 		return;
 	inspection_result_fini(&inspection->result);
+	authors_fini(&inspection->authors);
 	bytes_fini(&inspection->value);
 	bytes_fini(&inspection->folded);
 	bytes_fini(&inspection->seven);
@@ -208,11 +209,13 @@ static bool has_eightbit_path(const char *path)
 	return utf8_has_eightbit(path, strlen(path));
 }
 
-/* The reverse-path, with a domain; else our postmaster. */
+/* The grant's mailbox; else the reverse-path, with a domain; else our postmaster. */
 static bool format_from(struct inspection *inspection, struct bytes *out)
 {
 	const struct inspection_source *source = inspection->source;
-	const char *path = source->reverse_path != NULL ? source->reverse_path : "";
+	const char *path = source->mailbox != NULL        ? source->mailbox
+			   : source->reverse_path != NULL ? source->reverse_path
+							  : "";
 	bool eightbit = has_eightbit_path(path);
 
 	if (*path == '\0' || (eightbit && !inspection->terms.smtputf8))
@@ -291,8 +294,35 @@ static bool check_date(struct inspection *inspection)
 
 /* ---- the end ---- */
 
-/* Its bytes stay: but for NULs, which no signature survives either. */
-static bool leave_signed(struct inspection *inspection)
+/* NULs of a signed text, but where something was inserted: there a range begins. */
+static bool strip_signed(struct inspection *inspection)
+{
+	struct plan *plan = &inspection->result.plan;
+	uint64_t at = inspection->terms.base, end = at + inspection->size_bytes, next;
+	size_t inserted = plan->count;
+
+	for (; at < end; at = next) {
+		next = end;
+		for (size_t i = 0; i < inserted; i++)
+			if (plan->edits[i].at > at && plan->edits[i].at < next)
+				next = plan->edits[i].at;
+		if (!inspection_add(inspection, PLAN_STRIP, PLAN_ALWAYS, at, next - at, NULL, 0))
+			return false;
+	}
+	return true;
+}
+
+static bool rewrite_author(struct inspection *inspection, uint64_t at)
+{
+	if (!inspection->source->rewrites)
+		return true;
+	if (!inspection_rewrite_author(inspection, &inspection->value))
+		return false;
+	return inspection->result.keeps_author || add_first(inspection, at, &inspection->value);
+}
+
+/* Its bytes stay: but for NULs, which no signature survives either, and for authors that are rewritten. */
+static bool leave_signed(struct inspection *inspection, uint64_t first_at)
 {
 	struct plan *plan = &inspection->result.plan;
 
@@ -301,11 +331,15 @@ static bool leave_signed(struct inspection *inspection)
 	inspection->result.quirks = (struct quirk_set){{0, 0}};
 	bytes_clear(&inspection->result.examples);
 	inspection->plan_room = PLAN_BYTES_MAX;
+	if (inspection->open_at != 0 &&
+		!inspection_insert(inspection, PLAN_ALWAYS, inspection->open_at, "\r\n"))
+		return false;
+	if (!rewrite_author(inspection, first_at))
+		return false;
 	if (!inspection->has_nul || !repairs(inspection, REPAIR_CONTENT))
 		return true;
 	inspection_note(inspection, QUIRK_NUL, NULL, 0);
-	return inspection_add(inspection, PLAN_STRIP, PLAN_ALWAYS, inspection->terms.base,
-		inspection->size_bytes, NULL, 0);
+	return strip_signed(inspection);
 }
 
 /*
@@ -342,25 +376,38 @@ static bool make_body(struct inspection *inspection, uint64_t at)
 static bool end_plan(struct inspection *inspection)
 {
 	uint64_t mbox = mime_mbox_size(inspection->mime);
+	/* in front of indented fields, the first of them would go on the last one added */
+	uint64_t first_at =
+		inspection->is_indented ? inspection->fields_end : inspection->terms.base + mbox;
 
 	inspection->plan_room = PLAN_BYTES_MAX;
 	if (inspection->result.is_signed)
-		return leave_signed(inspection);
-	/* in front of indented fields, the first of them would go on the last one added */
+		return leave_signed(inspection, first_at);
 	return make_body(inspection, inspection->terms.base) && check_date(inspection) &&
-	       take_mbox_line(inspection, mbox) &&
-	       add_missing(inspection, inspection->is_indented ? inspection->fields_end
-							       : inspection->terms.base + mbox);
+	       take_mbox_line(inspection, mbox) && rewrite_author(inspection, first_at) &&
+	       add_missing(inspection, first_at);
+}
+
+bool inspection_whole(struct inspection *inspection, struct inspection_header *out)
+{
+	if (!inspection->is_whole && !mime_end(inspection->mime))
+		return false;
+	inspection->is_whole = true;
+	*out = (struct inspection_header){.authors = &inspection->authors,
+		.is_report = inspection->result.is_report,
+		.is_auto_submitted = inspection->result.is_auto_submitted};
+	return true;
 }
 
 bool inspection_end(struct inspection *inspection, const struct inspection_source *source,
 	struct inspection_result *out)
 {
 	struct inspection_result *result = &inspection->result;
+	struct inspection_header header;
 
 	*out = (struct inspection_result){0};
 	inspection->source = source;
-	if (!mime_end(inspection->mime) || !end_plan(inspection))
+	if (!inspection_whole(inspection, &header) || !end_plan(inspection))
 		return false;
 	plan_sort(&result->plan);
 	result->sevenbit_possible = !inspection->header_stays_eightbit &&

@@ -35,6 +35,7 @@
 #include <stdint.h>
 
 #include "core/bytes.h"
+#include "queue/authors.h"
 #include "queue/plan.h"
 #include "queue/quirk.h"
 
@@ -51,6 +52,7 @@ struct inspection_terms {
 		base; /* the offset of the text's first byte in what is stored: the size of our trace */
 	unsigned repairs; /* enum inspection_repair */
 	bool hashes; /* content_hash is wanted */
+	bool authors; /* whom From and Sender name is wanted; then the header's end is made plain too, so that no reader finds fields behind it */
 	bool smtputf8; /* MAIL said SMTPUTF8: raw UTF-8 in header fields is well-formed (RFC 6532) */
 	const char *
 		domain; /* what an address without one gets; NULL: it is left. Lives as charset does */
@@ -63,6 +65,10 @@ struct inspection_source {
 	const char *reverse_path; /* "" is the null one */
 	const char *hostname; /* ours: for Message-ID, and From where there is no reverse-path */
 	const char *domain; /* the same: for From */
+	const char
+		*mailbox; /* of the client's grant: stands in a From that is missing; NULL: none */
+	bool rewrites; /* From becomes the mailbox, and Sender; what was there is renamed */
+	bool replies; /* … and where there is no Reply-To, goes there */
 	uint64_t id;
 	uint64_t now_unix_ms;
 };
@@ -78,6 +84,8 @@ struct inspection_result {
 	bool header_address_eightbit; /* with SMTPUTF8, in an address there: no encoding carries it (5.6.7). Without, it passes as it came, or with REPAIR_CONTENT becomes text */
 	bool sevenbit_possible; /* with the PLAN_SEVENBIT edits the text is 7-bit */
 	bool is_empty; /* not a byte of it */
+	bool is_report; /* multipart/report (RFC 6522) */
+	bool keeps_author; /* it could not be rewritten: its header is too large for a plan */
 	bool is_auto_submitted; /* Auto-Submitted: not "no" (RFC 3834) */
 	uint64_t
 		content_hash; /* of all the client's text: XXH3-64 with the seed; 0 where the terms do not want it */
@@ -93,6 +101,13 @@ void inspection_close(struct inspection **inspection);
 
 /* False without memory: nothing more is to be given. It is a text sink (smtp/dotstream.h). */
 bool inspection_take(void *inspection, const void *bytes, size_t size)
+	__attribute__((warn_unused_result));
+/* Behind the last byte: what the header says is known, before it is said how it is to be repaired. Lives as long as the inspection. */
+struct inspection_header {
+	const struct authors *authors;
+	bool is_report, is_auto_submitted;
+};
+bool inspection_whole(struct inspection *inspection, struct inspection_header *out)
 	__attribute__((warn_unused_result));
 bool inspection_end(struct inspection *inspection, const struct inspection_source *source,
 	struct inspection_result *out) __attribute__((warn_unused_result));

@@ -100,7 +100,7 @@ static bool add_line(
 static bool wants_line(const struct inspection *inspection, const struct mime_part *part)
 {
 	return repairs(inspection, REPAIR_CONTENT) ||
-	       (part->depth == 0 && inspection->begins_blank);
+	       (part->depth == 0 && (inspection->begins_blank || inspection->open_at != 0));
 }
 
 static enum plan_when line_when(
@@ -298,7 +298,10 @@ static bool end_whole_header(struct inspection *inspection, const struct mime_pa
 {
 	if (strcmp(part->type, "multipart/signed") == 0)
 		inspection->result.is_signed = true;
+	inspection->result.is_report = strcmp(part->type, "multipart/report") == 0;
 	inspection->fields_end = part->fields_end;
+	if (inspection->terms.authors && !part->has_blank_line && part->has_body)
+		inspection->open_at = part->body_at;
 	inspection->begins_blank = repairs(inspection, REPAIR_MISSING) && part->body_line != NULL &&
 				   (*part->body_line == ' ' || *part->body_line == '\t');
 	inspection->plan_room = PLAN_BYTES_MAX - INSPECTION_RESERVE_BYTES;

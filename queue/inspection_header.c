@@ -512,11 +512,17 @@ static bool take_field(
 	}
 	if (!inspection->has_mail_field)
 		inspection->has_mail_field = is_mail_field(field);
+	if (inspection->terms.authors && !inspection_take_author(inspection, field))
+		return false;
 	if (inspection->is_over) {
 		pass_field(inspection, field);
 		return true;
 	}
+	inspection->value_changed = false;
 	if (!look_at_field(inspection, part, field))
+		return false;
+	if (inspection->terms.authors && inspection->value_changed &&
+		!inspection_take_mended_author(inspection, field, &inspection->value))
 		return false;
 	if (inspection->is_over) {
 		plan_keep(&inspection->result.plan, edits);

@@ -1,6 +1,7 @@
 /*
  * inspection_parts.h: what the files of the inspection share. inspection.c opens, hashes and adds what is missing;
- * inspection_header.c looks at header fields; inspection_body.c at texts, and labels the parts that are encoded anew.
+ * inspection_header.c looks at header fields; inspection_author.c at whom they say that it is from; inspection_body.c at texts, and
+ * labels the parts that are encoded anew.
  */
 #ifndef SLUICE_QUEUE_INSPECTION_PARTS_H
 #define SLUICE_QUEUE_INSPECTION_PARTS_H
@@ -8,11 +9,13 @@
 #include <xxhash.h>
 
 #include "core/bytes.h"
+#include "queue/authors.h"
 #include "queue/field.h"
 #include "queue/inspection.h"
 #include "queue/mime.h"
 
-#define INSPECTION_PREFIX "X-Original-" /* of a field that another one stands in for */
+#define INSPECTION_PREFIX      "X-Original-" /* of a field that another one stands in for */
+#define INSPECTION_AUTHORS_MAX 16 /* fields From and Sender, together */
 #define INSPECTION_EDIT_BYTES \
 	32 /* of the plan: so many at least for each edit, as it has memory besides */
 #define INSPECTION_RESERVE_BYTES 8192 /* of the plan: for what is known only in the end */
@@ -56,6 +59,11 @@ struct inspection {
 	struct bytes value, folded, seven; /* scratch */
 	bool value_changed; /* `value` is what the last field now says */
 	unsigned seen; /* enum single */
+	struct authors authors; /* where they are wanted */
+	uint64_t author_at[INSPECTION_AUTHORS_MAX]; /* their fields */
+	size_t author_count;
+	uint64_t open_at; /* where the header's empty line is missing; 0: it is not */
+	bool is_whole; /* nothing more is to come */
 	bool is_indented; /* the whole's fields, and stays so */
 	bool begins_blank; /* the body, without a header: what is added in front would go on in it */
 	uint64_t fields_end; /* of the whole */
@@ -99,6 +107,15 @@ void inspection_note(
 /* An example of what may yet turn out to be one. */
 void inspection_keep(
 	struct inspection *inspection, enum quirk quirk, const void *bytes, size_t size);
+
+/* A field of the whole, where authors are wanted: From and Sender; and what such a field became. */
+bool inspection_take_author(struct inspection *inspection, const struct mime_field *field)
+	__attribute__((warn_unused_result));
+bool inspection_take_mended_author(struct inspection *inspection, const struct mime_field *field,
+	const struct bytes *value) __attribute__((warn_unused_result));
+/* Renames From and Sender; `fields` is then what is to stand instead, if the result does not say that it could not be done. */
+bool inspection_rewrite_author(struct inspection *inspection, struct bytes *fields)
+	__attribute__((warn_unused_result));
 
 bool inspection_take_field(
 	void *owner, const struct mime_part *part, const struct mime_field *field);

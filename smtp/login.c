@@ -118,7 +118,6 @@ static void accept_account(struct session *session)
 		session_trouble(session, TROUBLE_MEMORY);
 		return;
 	}
-	session->may_relay = true;
 	notice_login(session, sasl_mechanism_name(mechanism));
 	session_reply(session, "235 2.7.0 Authentication succeeded");
 }

@@ -5,8 +5,9 @@
 	[TROUBLE_MESSAGE_SIZE] = {ACT_ANSWER,                                          \
 		"552 5.3.4 Message is larger than this relay takes"},                  \
 	[TROUBLE_MESSAGE_NUL] = {ACT_ANSWER, "554 5.6.0 Message contains a NUL byte"}, \
-	[TROUBLE_MESSAGE_LOOP] = {                                                     \
-		ACT_ANSWER, "554 5.4.6 Too many Received fields: mail is going in circles"}
+	[TROUBLE_MESSAGE_LOOP] = {ACT_ANSWER,                                          \
+		"554 5.4.6 Too many Received fields: mail is going in circles"},       \
+	[TROUBLE_NOT_PERMITTED] = {ACT_ANSWER, "550 5.7.1 This message may not be sent"}
 
 #define STANDARD_ANSWERS                                                                           \
 	[TROUBLE_TIMED_OUT] = {ACT_ANSWER_CLOSE, "421 4.4.2 Timed out, closing connection"},       \
@@ -91,6 +92,7 @@ enum metric policy_refusal_metric(enum trouble trouble)
 		[TROUBLE_MESSAGE_SIZE] = METRIC_COUNT,
 		[TROUBLE_MESSAGE_NUL] = METRIC_COUNT,
 		[TROUBLE_MESSAGE_LOOP] = METRIC_COUNT,
+		[TROUBLE_NOT_PERMITTED] = METRIC_COUNT,
 	};
 
 	return metrics[trouble];
@@ -116,6 +118,7 @@ const char *policy_trouble_name(enum trouble trouble)
 		[TROUBLE_MESSAGE_SIZE] = "message is too large",
 		[TROUBLE_MESSAGE_NUL] = "message holds a NUL byte",
 		[TROUBLE_MESSAGE_LOOP] = "too many Received fields",
+		[TROUBLE_NOT_PERMITTED] = "not permitted",
 	};
 
 	return names[trouble];

@@ -448,7 +448,7 @@ void session_cut(struct session *session)
 /* ---- its beginning ---- */
 
 /* A Unix socket's client is on this host, and counts as 127.0.0.1. */
-static bool may_relay(const struct config_listener *listener, const struct address *peer)
+static bool is_in_networks(const struct config_listener *listener, const struct address *peer)
 {
 	static const struct address loopback = {.size = sizeof(struct sockaddr_in),
 		.v4 = {.sin_family = AF_INET, .sin_addr = {.s_addr = 0x0100007f}}};
@@ -486,7 +486,7 @@ static struct session *make_session(struct session_shared *shared, struct config
 	session->config = config_share(config);
 	session->listener = listener;
 	session->policy = policy_of(listener->profile);
-	session->may_relay = may_relay(listener, &accepted->peer);
+	session->in_networks = is_in_networks(listener, &accepted->peer);
 	session->device = device_at(0);
 	session->domain = listener->domain;
 	session->charset = listener->charset;

@@ -40,6 +40,7 @@
 #include "core/mailbox.h"
 #include "queue/id.h"
 #include "queue/intake.h"
+#include "queue/permits.h"
 #include "queue/quirk.h"
 #include "queue/tally.h"
 #include "smtp/auth_line.h"
@@ -80,6 +81,7 @@ struct session_shared {
 	struct tally *tally; /* NULL: nothing is noted of clients */
 	const struct writer *writer;
 	struct id_source *ids;
+	struct permits *permits; /* who may send, as it is now; NULL: nobody has a grant */
 	uint64_t seed; /* of this start's hashes of texts (queue/inspection.h) */
 	struct admission *admission;
 	struct tls_set *tls; /* the newest; NULL: there is none */
@@ -111,8 +113,8 @@ struct session {
 	struct quirk_set message_quirks; /* of the transaction */
 	enum session_state state;
 	bool esmtp;
-	bool may_relay;
 	bool greeted_in_clear; /* and then began TLS, and has not greeted again */
+	bool in_networks; /* the listener's */
 	bool spoke, said_quit, helo_noted; /* for the ledger (notice.h) */
 	bool ended_by_us;
 	unsigned accepted; /* messages */
@@ -182,6 +184,10 @@ void session_reply(struct session *session, const char *format, ...)
 /* A 5xx to a command that the client got wrong or may not give: counted; too many end the session. */
 void session_reject(struct session *session, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+/* A refusal in words, `code` being "550 5.7.1": in lines of 80 bytes at most, where it needs several. ASCII. Counted once. */
+void session_reject_text(struct session *session, const char *code, const char *text);
+/* The same, not counted against the client: to its message. */
+void session_reply_text(struct session *session, const char *code, const char *text);
 /*
  * The same to one recipient of many: a lenient listener does not count it, or twenty wrong addresses would lose the message
  * for all others.

@@ -9,6 +9,7 @@
 #include "smtp/session.h"
 
 #define REPLY_BYTES 512 /* RFC 5321 4.5.3.1.5 */
+#define LINE_BYTES  80 /* what old clients have room for */
 
 /* On a fragile listener each 4xx comes of a trouble, which counts it. */
 static void count_reply(const struct session *session, const char *line, bool of_trouble)
@@ -64,6 +65,58 @@ __attribute__((format(printf, 3, 0))) static void gather_reply(
 	output->size += (size_t)size + 2;
 }
 
+/* ---- replies in words ---- */
+
+/* How much of the text stands on one line: whole words, or one that is longer. */
+static size_t fit_words(const char *text, size_t room)
+{
+	size_t size = strlen(text), fits = room;
+
+	if (size <= room)
+		return size;
+	while (fits > 0 && text[fits] != ' ')
+		fits--;
+	return fits > 0 ? fits : strcspn(text, " ");
+}
+
+/* One line of several; what is counted is the whole. */
+static bool put_line(
+	struct session *session, const char *code, bool is_last, const char *text, size_t size)
+{
+	struct bytes *output = &session->shared->desk.output;
+	char line[REPLY_BYTES];
+	int line_size = snprintf(line, sizeof(line) - 2, "%.3s%c%s %.*s", code, is_last ? ' ' : '-',
+		code + 4, (int)size, text);
+
+	if (line_size > REPLY_BYTES - 3)
+		line_size = REPLY_BYTES - 3;
+	if ((session->device->traits & DEVICE_PLAIN_CODES) != 0)
+		line_size = make_plain(line, line_size);
+	memcpy(line + line_size, "\r\n", 2);
+	return bytes_append(output, line, (size_t)line_size + 2);
+}
+
+void session_reply_text(struct session *session, const char *code, const char *text)
+{
+	bool one_line = (session->device->traits & DEVICE_SINGLE_LINE_EHLO) != 0;
+	char whole[REPLY_BYTES];
+	size_t size;
+
+	if (session->state >= SESSION_CLOSING)
+		return;
+	snprintf(whole, sizeof(whole), "%s %s", code, text);
+	count_reply(session, whole, false);
+	notice_reply(session, whole);
+	do {
+		size = fit_words(text, LINE_BYTES - 2 - strlen(code) - 1);
+		if (!put_line(session, code, one_line || text[size] == '\0', text, size)) {
+			session_move(session, SESSION_GONE);
+			return;
+		}
+		text += size + strspn(text + size, " ");
+	} while (!one_line && *text != '\0');
+}
+
 void session_reply(struct session *session, const char *format, ...)
 {
 	va_list args;
@@ -92,6 +145,13 @@ static void log_rejected(const struct session *session, const char *line)
 		log_text(&quoted, line));
 }
 
+static void count_bad_command(struct session *session, const char *line)
+{
+	log_rejected(session, line);
+	if (++session->bad_commands > session->listener->max_bad_commands)
+		session_trouble(session, TROUBLE_BAD_COMMANDS);
+}
+
 void session_reject(struct session *session, const char *format, ...)
 {
 	char line[REPLY_BYTES];
@@ -101,9 +161,16 @@ void session_reject(struct session *session, const char *format, ...)
 	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
 	session_reply(session, "%s", line);
-	log_rejected(session, line);
-	if (++session->bad_commands > session->listener->max_bad_commands)
-		session_trouble(session, TROUBLE_BAD_COMMANDS);
+	count_bad_command(session, line);
+}
+
+void session_reject_text(struct session *session, const char *code, const char *text)
+{
+	char line[REPLY_BYTES];
+
+	snprintf(line, sizeof(line), "%s %s", code, text);
+	session_reply_text(session, code, text);
+	count_bad_command(session, line);
 }
 
 void session_reject_one(struct session *session, const char *line)

@@ -24,6 +24,7 @@ void transaction_close(struct transaction **transaction)
 	if (transaction == NULL || *transaction == NULL)
 		return;
 	bytes_fini(&(*transaction)->recipients);
+	permission_fini(&(*transaction)->permission);
 	inspection_close(&(*transaction)->inspection);
 	inspection_result_fini(&(*transaction)->findings);
 	handoff_fini(&(*transaction)->handoff);

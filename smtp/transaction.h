@@ -20,6 +20,7 @@
 #include "smtp/dotstream.h"
 #include "smtp/handoff.h"
 #include "smtp/path.h"
+#include "smtp/permission.h"
 #include "smtp/policy.h"
 
 struct transaction {
@@ -29,6 +30,7 @@ struct transaction {
 	uint64_t declared_bytes; /* MAIL's SIZE=; 0: not said */
 	struct bytes recipients; /* each: upstream number (2 bytes), address, NUL */
 	size_t recipient_count;
+	struct permission permission; /* of its client, for it */
 	bool is_partial; /* its end never came (partial.h) */
 	bool is_chunked; /* its text comes by BDAT */
 	bool chunk_is_last;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/ascii.h"
+#include "smtp/verb_permission.h"
 
 enum argument_rule { ARGUMENT_NONE, ARGUMENT_ANY, ARGUMENT_NEEDED };
 
@@ -129,7 +130,10 @@ static void refuse_disorder(struct session *session, const struct verb *verb)
 	}
 	if (lenient)
 		session_quirk(session, QUIRK_AFTER_REFUSAL, verb->name, strlen(verb->name));
-	if (lenient && verb->run == verb_data) {
+	if (lenient && verb->run == verb_data && verb_permission_data(session)) {
+		session->manners.swallow = SWALLOW_ARMED;
+		session->manners.swallowed_bytes = 0;
+	} else if (lenient && verb->run == verb_data) {
 		session->manners.swallow = SWALLOW_ARMED;
 		session->manners.swallowed_bytes = 0;
 		session_reject(session, "554 5.5.1 No recipient was accepted");

@@ -18,6 +18,7 @@
 #include "smtp/partial.h"
 #include "smtp/trace.h"
 #include "smtp/verb.h"
+#include "smtp/verb_permission.h"
 
 /* how far SIZE= may be from the truth before it is noted. */
 #define SIZE_SLACK_PART  8
@@ -60,6 +61,7 @@ bool data_begin(struct session *session)
 		.repairs = session->policy->repairs,
 		.hashes = session->policy->lenient,
 		.smtputf8 = transaction->smtputf8,
+		.authors = verb_permission_wants_authors(session),
 		.domain = session->domain,
 		.charset = session->charset};
 
@@ -184,7 +186,10 @@ static void refuse_message(struct session *session)
 	if (transaction->refusal == TROUBLE_MESSAGE_LOOP)
 		session_quirk_said(session, QUIRK_LOOP, "%u Received fields",
 			transaction->dotstream.received_fields);
-	session_trouble(session, transaction->refusal);
+	if (transaction->refusal == TROUBLE_NOT_PERMITTED)
+		verb_permission_refuse(session);
+	else
+		session_trouble(session, transaction->refusal);
 	session_reset(session);
 }
 
@@ -265,12 +270,15 @@ struct envelope *data_envelope(struct session *session, struct message_repeat *r
 
 	struct envelope *envelope;
 
-	if (!transaction_inspect(transaction, &source))
+	if (!verb_permission_text(session, &source) || !transaction_inspect(transaction, &source) ||
+		!verb_permission_found(session))
 		return NULL;
 	note_text(session);
 	session_quirks(session, &transaction->findings);
 	quirk_set_merge(&quirks, &session->message_quirks);
 	envelope = transaction_envelope(transaction, &client);
+	if (envelope != NULL && !verb_permission_envelope(session, envelope))
+		envelope_close(&envelope);
 	if (envelope != NULL && repeat != NULL && session->policy->lenient &&
 		!transaction_repeat(
 			transaction, &client, session->config->hostname, envelope, repeat))
@@ -304,7 +312,7 @@ void data_end(struct session *session)
 		if (envelope != NULL &&
 			handoff_add(&session->transaction->handoff, envelope, &repeat))
 			return;
-		why = TROUBLE_MEMORY;
+		why = transaction->refusal != TROUBLE_NONE ? transaction->refusal : TROUBLE_MEMORY;
 	}
 	give_up(session, why);
 }

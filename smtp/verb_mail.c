@@ -4,6 +4,7 @@
 #include "smtp/deadline.h"
 #include "smtp/verb.h"
 #include "smtp/verb_path.h"
+#include "smtp/verb_permission.h"
 
 #define SIZE_DIGITS_MAX 20 /* RFC 1870 6 */
 
@@ -155,6 +156,7 @@ void verb_mail(struct session *session, const struct command *command)
 	} else {
 		session->transaction->smtputf8 = parameters.smtputf8;
 		session->transaction->declared_bytes = parameters.size_bytes;
+		verb_permission_mail(session);
 		answer_mail(session);
 	}
 }

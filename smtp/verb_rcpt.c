@@ -6,6 +6,7 @@
 #include "smtp/route.h"
 #include "smtp/verb.h"
 #include "smtp/verb_path.h"
+#include "smtp/verb_permission.h"
 
 static const char *const path_refusals[] = {
 	[PATH_SYNTAX] = "501 5.1.3 Syntax: RCPT TO:<address>",
@@ -91,17 +92,21 @@ static int next_recipient(
 }
 
 /* NULL: all of them may be added; else the reply to the first that may not: one reply cannot be true for some only. */
-static const char *judge_recipients(struct session *session, struct recipients rest, size_t *count)
+static const char *judge_recipients(struct session *session, struct recipients rest, size_t *count,
+	enum permission_answer *answer)
 {
 	const char *refusal;
 	struct path_item item;
 	struct path path;
 
+	*answer = PERMISSION_YES;
 	for (*count = 0; next_recipient(session, &rest, &item) > 0; ++*count) {
 		refusal = parse_recipient(session, item.text, item.text + item.size, &path);
 		if (refusal != NULL)
 			return refusal;
-		if (session->may_relay && route_find(session->config, path.address) == NULL)
+		if (*answer == PERMISSION_YES)
+			*answer = verb_permission_rcpt(session, path.address);
+		if (*answer == PERMISSION_YES && route_find(session->config, path.address) == NULL)
 			return "550 5.4.4 This relay has no route to that domain";
 	}
 	return *count > 0 ? NULL : path_refusals[PATH_SYNTAX];
@@ -126,7 +131,8 @@ void verb_rcpt(struct session *session, const struct command *command)
 	struct recipients all = {verb_path_begin(session, command, "TO"),
 		command->argument + command->argument_size};
 	size_t count;
-	const char *refusal = judge_recipients(session, all, &count);
+	enum permission_answer answer;
+	const char *refusal = judge_recipients(session, all, &count, &answer);
 
 	if (all.at == NULL)
 		refusal = path_refusals[PATH_SYNTAX];
@@ -136,8 +142,8 @@ void verb_rcpt(struct session *session, const struct command *command)
 		session_quirk(session, QUIRK_RCPT_LIST, command->argument, command->argument_size);
 	if (refusal != NULL) {
 		session_reject_one(session, refusal);
-	} else if (!session->may_relay) {
-		session_reject(session, "550 5.7.1 %s may not send mail here", session->client);
+	} else if (answer != PERMISSION_YES) {
+		verb_permission_refuse_rcpt(session, answer);
 	} else if (session->transaction->recipient_count + count >
 		   policy_recipients(session->listener)) {
 		session_trouble(session, TROUBLE_RECIPIENTS);

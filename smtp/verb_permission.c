@@ -1,0 +1,200 @@
+#include "smtp/verb_permission.h"
+
+#include <string.h>
+
+#include "queue/settle.h"
+#include "smtp/ours.h"
+
+#define REFUSED "550 5.7.1"
+
+/* A Unix socket's client is on this host. */
+static const struct address *peer_of(const struct session *session)
+{
+	static const struct address loopback = {.size = sizeof(struct sockaddr_in),
+		.v4 = {.sin_family = AF_INET, .sin_addr = {.s_addr = 0x0100007f}}};
+	const struct address *peer = &session->channel.conn.peer;
+
+	return peer->any.sa_family == AF_UNIX ? &loopback : peer;
+}
+
+static struct permission_terms find_terms(const struct session *session)
+{
+	return (struct permission_terms){.config = session->config,
+		.listener = session->listener,
+		.client = {.peer = peer_of(session), .account = session->account},
+		.in_networks = session->in_networks,
+		.now_unix_ms = clock_unix_ms(session->shared->clock)};
+}
+
+static void decide(struct session *session, const struct permission_terms *terms)
+{
+	permission_decide(&session->transaction->permission, session->shared->permits, terms,
+		session->transaction->reverse_path, session->policy->lenient);
+}
+
+static const char *explain(const struct session *session, enum permission_answer answer,
+	char out[PERMISSION_TEXT_SIZE])
+{
+	const struct permission_terms terms = find_terms(session);
+
+	return permission_explain(
+		answer, &session->transaction->permission, &terms, session->client, out);
+}
+
+void verb_permission_mail(struct session *session)
+{
+	const struct permission_terms terms = find_terms(session);
+	const char *reverse_path = session->transaction->reverse_path;
+
+	decide(session, &terms);
+	if (session->policy->lenient && ours_is_nowhere(reverse_path))
+		session_quirk(
+			session, QUIRK_NUMERIC_SENDER, reverse_path, strlen(reverse_path));
+}
+
+enum permission_answer verb_permission_rcpt(const struct session *session, const char *recipient)
+{
+	const struct permission_terms terms = find_terms(session);
+	const struct permission *permission = &session->transaction->permission;
+
+	if (permission->answer != PERMISSION_YES)
+		return permission->answer;
+	return permission_reach(permission, &terms, recipient);
+}
+
+void verb_permission_refuse_rcpt(struct session *session, enum permission_answer answer)
+{
+	char text[PERMISSION_TEXT_SIZE];
+
+	explain(session, answer, text);
+	if (answer == PERMISSION_REACH && session->policy->lenient)
+		session_reply_text(session, REFUSED, text);
+	else
+		session_reject_text(session, REFUSED, text);
+}
+
+bool verb_permission_data(struct session *session)
+{
+	enum permission_answer answer = session->transaction != NULL
+						? session->transaction->permission.answer
+						: PERMISSION_YES;
+	char text[PERMISSION_TEXT_SIZE];
+
+	if (answer == PERMISSION_YES)
+		return false;
+	session_reject_text(session, "554 5.7.1", explain(session, answer, text));
+	return true;
+}
+
+bool verb_permission_wants_authors(const struct session *session)
+{
+	const struct permission_terms terms = find_terms(session);
+
+	return permission_wants_authors(&session->transaction->permission, &terms);
+}
+
+static bool refuse_text(struct session *session)
+{
+	session->transaction->refusal = TROUBLE_NOT_PERMITTED;
+	return false;
+}
+
+/* MAIL FROM:<> of what is no report and no answer of a machine. */
+static bool is_ordinary_null(
+	const struct transaction *transaction, bool is_report, bool is_auto_submitted)
+{
+	return transaction->reverse_path[0] == '\0' && !is_report && !is_auto_submitted;
+}
+
+static bool judge_header(struct session *session, const struct permission_terms *terms,
+	const struct inspection_header *header, struct inspection_source *source)
+{
+	struct transaction *transaction = session->transaction;
+	struct permission *permission = &transaction->permission;
+	enum permission_authors authors =
+		permission_judge(permission, terms, header->authors, session->policy->lenient);
+
+	if (authors == AUTHORS_REFUSED)
+		return refuse_text(session);
+	if (authors == AUTHORS_NOWHERE)
+		session_quirk(session, QUIRK_NUMERIC_SENDER, NULL, 0);
+	source->mailbox = permission_mailbox(permission);
+	source->rewrites = authors == AUTHORS_REWRITE || authors == AUTHORS_NOWHERE;
+	source->replies = authors == AUTHORS_REWRITE;
+	if (source->mailbox != NULL && permission->grant->replaces_null &&
+		is_ordinary_null(transaction, header->is_report, header->is_auto_submitted))
+		permission->sender = source->mailbox;
+	return true;
+}
+
+bool verb_permission_text(struct session *session, struct inspection_source *source)
+{
+	const struct permission_terms terms = find_terms(session);
+	struct transaction *transaction = session->transaction;
+	struct permission *permission = &transaction->permission;
+	struct inspection_header header;
+
+	if (session->shared->permits != permission->permits)
+		decide(session, &terms);
+	if (permission->answer != PERMISSION_YES)
+		return refuse_text(session);
+	if (permission_wants_authors(permission, &terms) &&
+		(!inspection_whole(transaction->inspection, &header) ||
+			!judge_header(session, &terms, &header, source)))
+		return false;
+	if (permission->sender != NULL)
+		source->reverse_path = permission->sender;
+	return true;
+}
+
+bool verb_permission_found(struct session *session)
+{
+	struct transaction *transaction = session->transaction;
+	const struct inspection_result *found = &transaction->findings;
+
+	if (session->policy->lenient &&
+		is_ordinary_null(transaction, found->is_report, found->is_auto_submitted))
+		session_quirk(session, QUIRK_NULL_SENDER, NULL, 0);
+	if (!found->keeps_author)
+		return true;
+	transaction->permission.answer = PERMISSION_UNREADABLE;
+	return refuse_text(session);
+}
+
+void verb_permission_refuse(struct session *session)
+{
+	char text[PERMISSION_TEXT_SIZE];
+
+	session_reply_text(
+		session, REFUSED, explain(session, session->transaction->permission.answer, text));
+}
+
+/* Until the grace is over; then it goes back to its sender. */
+static bool hold(const struct permission *permission, const struct permission_terms *terms,
+	struct envelope *envelope)
+{
+	char reason[PERMISSION_TEXT_SIZE];
+
+	return settle_hold_message(envelope, HOLD_LAPSED,
+		       permission_hold_reason(permission, reason), terms->now_unix_ms,
+		       permission_hold_end(permission, terms)) >= 0;
+}
+
+bool verb_permission_envelope(struct session *session, struct envelope *envelope)
+{
+	const struct permission_terms terms = find_terms(session);
+	const struct permission *permission = &session->transaction->permission;
+
+	if (permission->sender != NULL) {
+		envelope->reverse_path = envelope_text(envelope, permission->sender);
+		if (envelope->reverse_path == NULL)
+			return false;
+	}
+	if (permission->grant == NULL)
+		return true;
+	envelope->lane = permission->grant->lane;
+	envelope->grant = envelope_text(envelope, permission->grant->name);
+	return envelope->grant != NULL &&
+	       (!permission->is_held || session->transaction->is_partial ||
+		       hold(permission, &terms, envelope));
+}
