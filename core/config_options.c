@@ -122,7 +122,7 @@ static const struct config_option listen_options[] = {
 	{"networks", CONFIG_NETWORKS, LISTENER(networks), .meaning =
 		"who may hand over mail without a grant and without logging in, as `\"10.0.0.0/8\"`"},
 	{"relay", CONFIG_CHOICES, LISTENER(relay), .choices = relay_ways, .meaning =
-		"what gives the right to hand over mail, any of: to be in `networks`, a grant, a login; everyone else gets 550 5.7.1; without it all three"},
+		"what gives the right to hand over mail, any of several: to be in `networks`, a grant, a login; everyone else gets 550 5.7.1; not given, any of the three"},
 	{"networks_use_domains", CONFIG_YES_NO, LISTENER(networks_use_domains), "no", .meaning =
 		"whether who is allowed by `networks` alone may send in the name of our `domains`"},
 	{"max_message", CONFIG_SIZE, LISTENER(max_message_bytes), "50MB", 1 * KB, 2 * GB, .meaning =

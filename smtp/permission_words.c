@@ -19,13 +19,13 @@ static const char *format_day(uint64_t unix_ms, char out[DAY_SIZE])
 	return out;
 }
 
-/* As a reply may have it: printable ASCII, and cut. */
+/* As a reply and the log may have it: printable ASCII without double quotes, and cut. */
 static const char *clean(const char *text, char out[CLEAN_SIZE])
 {
 	size_t i;
 
 	for (i = 0; i + 1 < CLEAN_SIZE && text[i] != '\0'; i++)
-		out[i] = text[i] < ' ' || text[i] > '~' ? '?' : text[i];
+		out[i] = text[i] < ' ' || text[i] > '~' ? '?' : text[i] == '"' ? '\'' : text[i];
 	out[i] = '\0';
 	return out;
 }

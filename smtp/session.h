@@ -81,7 +81,6 @@ struct session_shared {
 	struct tally *tally; /* NULL: nothing is noted of clients */
 	const struct writer *writer;
 	struct id_source *ids;
-	struct permits *permits; /* who may send, as it is now; NULL: nobody has a grant */
 	uint64_t seed; /* of this start's hashes of texts (queue/inspection.h) */
 	struct admission *admission;
 	struct tls_set *tls; /* the newest; NULL: there is none */

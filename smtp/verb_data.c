@@ -95,6 +95,7 @@ void verb_data(struct session *session, const struct command *command)
 static void log_accepted(const struct session *session)
 {
 	const struct transaction *transaction = session->transaction;
+	const struct grant *grant = transaction->permission.grant;
 	struct quirk_set quirks = session->quirks;
 	struct log_quoted from, to, helo, account;
 	char id[ID_TEXT_SIZE], numbers[QUIRK_TEXT_SIZE];
@@ -102,7 +103,7 @@ static void log_accepted(const struct session *session)
 	quirk_set_merge(&quirks, &session->message_quirks);
 	log_event(LOG_INFO, "accepted",
 		"id=%s from=<%s> to=<%s> recipients=%zu size=%llu client=%s helo=\"%s\" "
-		"listener=%s account=\"%s\" quirks=\"%s\"%s",
+		"listener=%s account=\"%s\" grant=%s quirks=\"%s\"%s",
 		id_format(transaction->handoff.id, id),
 		log_address(&from, transaction->reverse_path),
 		log_address(&to, transaction_first_recipient(transaction)),
@@ -110,7 +111,7 @@ static void log_accepted(const struct session *session)
 		(unsigned long long)transaction->handoff.text.size_bytes, session->client,
 		log_text(&helo, session->helo != NULL ? session->helo : ""),
 		session->listener->name, log_text(&account, session->account),
-		quirk_set_format(&quirks, numbers),
+		grant != NULL ? grant->name : "-", quirk_set_format(&quirks, numbers),
 		session->state == SESSION_GONE ? " client_gone=yes" : "");
 }
 
@@ -172,22 +173,24 @@ static void refuse_message(struct session *session)
 {
 	const struct transaction *transaction = session->transaction;
 	struct log_quoted from;
-	char id[ID_TEXT_SIZE];
+	char id[ID_TEXT_SIZE], why[PERMISSION_TEXT_SIZE];
+	bool may_not = transaction->refusal == TROUBLE_NOT_PERMITTED;
 
 	log_event_limited(LOG_NOTICE, "rejected",
 		"id=%s client=%s listener=%s from=<%s> size=%llu why=\"%s\"",
 		id_format(transaction->handoff.id, id), session->client, session->listener->name,
 		log_address(&from, transaction->reverse_path),
 		(unsigned long long)transaction->dotstream.sent_bytes,
-		policy_trouble_name(transaction->refusal));
+		may_not ? verb_permission_why(session, why)
+			: policy_trouble_name(transaction->refusal));
 	if (transaction->refusal == TROUBLE_MESSAGE_SIZE)
 		session_quirk_said(session, QUIRK_OVERSIZE, "%llu bytes",
 			(unsigned long long)transaction->dotstream.sent_bytes);
 	if (transaction->refusal == TROUBLE_MESSAGE_LOOP)
 		session_quirk_said(session, QUIRK_LOOP, "%u Received fields",
 			transaction->dotstream.received_fields);
-	if (transaction->refusal == TROUBLE_NOT_PERMITTED)
-		verb_permission_refuse(session);
+	if (may_not)
+		session_reply_text(session, "550 5.7.1", why);
 	else
 		session_trouble(session, transaction->refusal);
 	session_reset(session);

@@ -48,8 +48,7 @@ void verb_permission_mail(struct session *session)
 
 	decide(session, &terms);
 	if (session->policy->lenient && ours_is_nowhere(reverse_path))
-		session_quirk(
-			session, QUIRK_NUMERIC_SENDER, reverse_path, strlen(reverse_path));
+		session_quirk(session, QUIRK_NUMERIC_SENDER, reverse_path, strlen(reverse_path));
 }
 
 enum permission_answer verb_permission_rcpt(const struct session *session, const char *recipient)
@@ -161,12 +160,9 @@ bool verb_permission_found(struct session *session)
 	return refuse_text(session);
 }
 
-void verb_permission_refuse(struct session *session)
+const char *verb_permission_why(const struct session *session, char out[PERMISSION_TEXT_SIZE])
 {
-	char text[PERMISSION_TEXT_SIZE];
-
-	session_reply_text(
-		session, REFUSED, explain(session, session->transaction->permission.answer, text));
+	return explain(session, session->transaction->permission.answer, out);
 }
 
 /* Until the grace is over; then it goes back to its sender. */

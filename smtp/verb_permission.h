@@ -32,8 +32,8 @@ bool verb_permission_text(struct session *session, struct inspection_source *sou
 /* Behind transaction_inspect: what was found, and what could not be rewritten. False as above. */
 bool verb_permission_found(struct session *session) __attribute__((warn_unused_result));
 
-/* The reply to a message that is refused. */
-void verb_permission_refuse(struct session *session);
+/* Why the message is refused. Returns `out`. */
+const char *verb_permission_why(const struct session *session, char out[PERMISSION_TEXT_SIZE]);
 /* Puts it into the envelope: sender, grant, lane, and the hold of a lapsed grant. False without memory. */
 bool verb_permission_envelope(struct session *session, struct envelope *envelope)
 	__attribute__((warn_unused_result));

@@ -548,9 +548,16 @@ static void options_must_fit_each_other(void **state)
 		{"\nlisten a {\n\n}\n" UPSTREAM ROUTE,
 			":2: section listen 'a', option 'address': expected at least one address, "
 			"as {\"0.0.0.0:25\", \"[::]:25\"}"},
-		{"\n\nlisten a { address =\n\"127.0.0.1:25\"\n}\n" UPSTREAM ROUTE,
+		{"\n\nlisten a { address =\n\"127.0.0.1:25\"\nrelay = network }\n" UPSTREAM ROUTE,
 			":3: section listen 'a', option 'networks': expected at least one network, "
-			"as {\"10.0.0.0/8\"}: without it nobody could hand over mail"},
+			"as {\"10.0.0.0/8\"}: with relay = network nobody else could hand over "
+			"mail"},
+		{REST "listen a { address = \"127.0.0.1:26\" relay = {grant, netwrok} }",
+			":4: section listen 'a', option 'relay': expected one of network, grant, "
+			"auth, "
+			"got 'netwrok' (did you mean 'network'?)"},
+		{REST "domains = \"*\"", ":4: option 'domains': expected a domain, as "
+					 "\"example.edu\" or \"*.example.edu\", got '*'"},
 		{"listen a { address = \"127.0.0.1:25\" networks = \"192.0.2.1\"\nauth = optional "
 		 "}" UPSTREAM ROUTE,
 			":2: section listen 'a', option 'auth': expected a section auth with it, "

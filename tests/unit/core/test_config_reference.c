@@ -40,7 +40,7 @@ static void print_range(struct bytes *row, const struct config_option *option)
 		assert_true(bytes_printf(row, "%s to %s",
 			config_format_duration((int64_t)option->min, least),
 			config_format_duration((int64_t)option->max, most)));
-	else if (option->type == CONFIG_CHOICE)
+	else if (option->type == CONFIG_CHOICE || option->type == CONFIG_CHOICES)
 		print_choices(row, option->choices);
 }
 
@@ -132,7 +132,9 @@ static void table_is_sound(void **state)
 				config_option_find((enum config_section)i, option->name), j);
 			assert_true(option->meaning != NULL && option->meaning[0] != '\0');
 			assert_true(!kind->later || option->type == CONFIG_LATER);
-			assert_true(option->type != CONFIG_CHOICE || option->choices != NULL);
+			assert_true(
+				(option->type != CONFIG_CHOICE && option->type != CONFIG_CHOICES) ||
+				option->choices != NULL);
 			assert_true(option->min <= option->max);
 		}
 	}

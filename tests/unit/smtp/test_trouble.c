@@ -41,7 +41,8 @@ static void strangers_may_not_relay(void **state)
 	client_hear(&client);
 	/* the longest address there is: still within 80 */
 	client_check(&client, "RCPT TO:<b@example.edu>\r\nDATA\r\n",
-		"550 5.7.1 2001:db8:1111:2222:3333:4444:5555:6666 may not send mail here\r\n"
+		"550-5.7.1 2001:db8:1111:2222:3333:4444:5555:6666 may not send mail here, ask\r\n"
+		"550 5.7.1 postmaster@relay.example.edu\r\n"
 		"503 5.5.1 No recipient was accepted, send MAIL and RCPT first\r\n");
 	client_leave(&client);
 }
