@@ -21,7 +21,9 @@ static struct permission_terms find_terms(const struct session *session)
 {
 	return (struct permission_terms){.config = session->config,
 		.listener = session->listener,
-		.client = {.peer = peer_of(session), .account = session->account},
+		.client = {.peer = peer_of(session),
+			.account = session->account,
+			.certificate = session->certificate},
 		.in_networks = session->in_networks,
 		.now_unix_ms = clock_unix_ms(session->shared->clock)};
 }
