@@ -103,7 +103,7 @@ static void log_accepted(const struct session *session)
 	quirk_set_merge(&quirks, &session->message_quirks);
 	log_event(LOG_INFO, "accepted",
 		"id=%s from=<%s> to=<%s> recipients=%zu size=%llu client=%s helo=\"%s\" "
-		"listener=%s account=\"%s\" grant=%s quirks=\"%s\"%s",
+		"listener=%s account=\"%s\" grant=\"%s\" quirks=\"%s\"%s",
 		id_format(transaction->handoff.id, id),
 		log_address(&from, transaction->reverse_path),
 		log_address(&to, transaction_first_recipient(transaction)),
@@ -111,7 +111,7 @@ static void log_accepted(const struct session *session)
 		(unsigned long long)transaction->handoff.text.size_bytes, session->client,
 		log_text(&helo, session->helo != NULL ? session->helo : ""),
 		session->listener->name, log_text(&account, session->account),
-		grant != NULL ? grant->name : "-", quirk_set_format(&quirks, numbers),
+		grant != NULL ? grant->name : "", quirk_set_format(&quirks, numbers),
 		session->state == SESSION_GONE ? " client_gone=yes" : "");
 }
 
