@@ -69,6 +69,14 @@ static void answer(struct auth_request *request, enum auth_result result, int64_
 		log_panic("auth: a worker's inbox has no room for an answer");
 }
 
+/* As long as the reply to a wrong one may be held at most: nobody is to tell them apart. */
+static void answer_locked(const struct auth *auth, struct auth_request *request)
+{
+	bool delays = auth->config->auth_delay_ms > 0;
+
+	answer(request, AUTH_LOCKED, delays ? auth->config->auth_delay_max_ms : 0);
+}
+
 static void answer_right(struct auth *auth, struct auth_request *request)
 {
 	auth_guard_right(auth->guard, request->account, &request->peer, now_of(auth));
@@ -113,7 +121,7 @@ static bool answer_at_once(struct auth *auth, struct auth_request *request)
 	int64_t now_ms = now_of(auth);
 
 	if (!auth_guard_admits(auth->guard, request->account, &request->peer, now_ms)) {
-		answer(request, AUTH_LOCKED, auth->config->auth_delay_max_ms);
+		answer_locked(auth, request);
 		return true;
 	}
 	if (!auth_cache_has(auth->cache, request->account, request->password, now_ms))
@@ -138,7 +146,7 @@ static void take_verdict(struct auth_question *question, enum auth_verdict verdi
 		answer(request, AUTH_UNAVAILABLE, 0);
 	} else if (!auth_guard_admits(auth->guard, request->account, &request->peer, now_ms)) {
 		/* locked out meanwhile: guesses that were made side by side are none more than others */
-		answer(request, AUTH_LOCKED, auth->config->auth_delay_max_ms);
+		answer_locked(auth, request);
 	} else if (verdict == AUTH_VERDICT_WRONG) {
 		answer_wrong(auth, request);
 	} else {

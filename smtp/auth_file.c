@@ -9,7 +9,6 @@
 
 #include "core/log.h"
 
-#define LOOK_MS        1000
 #define REST_MS        1000
 #define BAD_LINES_TOLD 10
 
@@ -18,7 +17,6 @@ struct auth_file {
 	const struct clock *clock;
 	struct auth_accounts *accounts;
 	struct stat seen; /* of the file that was read, or that could not be */
-	int64_t looked_mono_ms;
 };
 
 static bool is_same(const struct stat *a, const struct stat *b)
@@ -149,7 +147,6 @@ int auth_file_open(
 		return reason_set(reason, "out of memory");
 	}
 	file->clock = clock;
-	file->looked_mono_ms = clock_mono_ms(clock);
 	if (access(path, F_OK) < 0 && errno == ENOENT)
 		taken = take_nothing(file, reason);
 	else
@@ -174,14 +171,10 @@ void auth_file_close(struct auth_file **file)
 
 bool auth_file_look(struct auth_file *file)
 {
-	int64_t now_ms = clock_mono_ms(file->clock);
 	struct reason reason = {.text = ""};
 	struct stat now = {0};
 	enum taken taken;
 
-	if (now_ms - file->looked_mono_ms < LOOK_MS)
-		return false;
-	file->looked_mono_ms = now_ms;
 	/* a file that is gone has no inode: told once, as any other change */
 	if (stat(file->path, &now) < 0)
 		now = (struct stat){0};

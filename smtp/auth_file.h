@@ -1,7 +1,7 @@
 /*
  * auth_file.h: the users file in memory (core/account.h says what a line is), read again when it changed.
  *
- * 1. auth_file_look compares modification time, size and inode with those of what was read; once a second at most.
+ * 1. auth_file_look compares modification time, size and inode with those of what was read.
  * 2. What changed is read when it has rested for a second, as an editor may write to it where it lies; a file that changes while it
  *    is read is left for the next look. So it is never taken half.
  * 3. A file that is not there when it is opened has no accounts until it is. One that goes later leaves the accounts as they were.

@@ -11,6 +11,8 @@
 #include "smtp/auth_file.h"
 #include "smtp/auth_pool.h"
 
+#define LOOK_MS 1000
+
 struct users;
 
 struct slot {
@@ -23,6 +25,8 @@ struct slot {
 struct users {
 	struct auth_backend backend; /* first */
 	struct auth_file *file;
+	struct loop_timer look;
+	bool changed; /* the file; nobody was told yet */
 	struct auth_pool *pool;
 	const struct auth_host *host;
 	char *path;
@@ -75,9 +79,22 @@ static void ask(struct auth_backend *backend, struct auth_question *question)
 	auth_pool_ask(users->pool, &slot->job);
 }
 
+/* By the clock, not when somebody logs in: who edits the file hears of a bad line at once. */
+static void look(void *owner)
+{
+	struct users *users = owner;
+
+	users->changed = auth_file_look(users->file) || users->changed;
+	loop_timer_set(users->host->loop, &users->look, loop_now_ms(users->host->loop) + LOOK_MS);
+}
+
 static bool refresh(struct auth_backend *backend)
 {
-	return auth_file_look(users_of(backend)->file);
+	struct users *users = users_of(backend);
+	bool changed = users->changed;
+
+	users->changed = false;
+	return changed;
 }
 
 static void configure(struct auth_backend *backend, const struct config *config)
@@ -108,6 +125,7 @@ static void close_users(struct auth_backend *backend)
 {
 	struct users *users = users_of(backend);
 
+	loop_timer_clear(users->host->loop, &users->look);
 	auth_pool_close(&users->pool);
 	auth_file_close(&users->file);
 	free(users->slots);
@@ -142,8 +160,11 @@ struct auth_backend *auth_users_open(
 		reason_set(reason, "out of memory");
 	else if (auth_file_open(&users->file, users->path, host->clock, reason) == 0 &&
 		 auth_pool_open(&users->pool, config->auth_workers, users->slot_count, host->inbox,
-			 reason) == 0)
+			 reason) == 0) {
+		users->look = (struct loop_timer){.owner = users, .fire = look};
+		look(users);
 		return &users->backend;
+	}
 	close_users(&users->backend);
 	return NULL;
 }

@@ -253,7 +253,7 @@ static void change_counts_when_it_has_rested(void **state)
 	assert_int_equal(count_of(stage), 1);
 	assert_false(look_after(stage, 5000));
 	write_users(stage, "anna:*\nbert:*\n");
-	assert_false(look_after(stage, 0)); /* it looked a moment ago */
+	assert_false(look_after(stage, 0));
 	set_age(stage, -900);
 	assert_false(look_after(stage, 1000)); /* 100 ms old */
 	assert_int_equal(count_of(stage), 1);
