@@ -78,7 +78,13 @@ struct grant_texts {
 struct grant {
 	char name[GRANT_NAME_SIZE];
 	uint32_t revision; /* the registry's; not in the record */
+
+	/* what a look-up reads, side by side */
 	enum grant_state state;
+	uint64_t expires_unix_ms; /* 0: not approved yet */
+	uint64_t state_unix_ms; /* since when it is in its state */
+	struct grant_texts senders; /* patterns of reverse-paths; none: any outside our domains */
+	enum grant_spoof spoof;
 
 	/* the system: any of these */
 	struct grant_texts networks; /* "10.1.2.3", "10.1.0.0/16", "2001:db8::/64" */
@@ -91,10 +97,8 @@ struct grant {
 	char *purpose;
 	char *device; /* "multi-function printer", "alarm" … */
 
-	/* what it may do */
-	struct grant_texts senders; /* patterns of reverse-paths; none: any outside our domains */
+	/* what else it may do */
 	struct grant_texts header_froms; /* of header From; none: the senders */
-	enum grant_spoof spoof;
 	char *mailbox; /* the approved functional mailbox; "": none */
 	bool replaces_null; /* MAIL FROM:<> of ordinary mail becomes the mailbox */
 	bool takes_any_auth; /* from its networks any AUTH is answered 235 and ignored */
@@ -106,9 +110,7 @@ struct grant {
 
 	char *created_by, *approved_by;
 	uint64_t created_unix_ms, approved_unix_ms; /* 0: not yet */
-	uint64_t expires_unix_ms; /* 0: not approved yet */
 	char *reason; /* of the present state: why it was suspended or revoked */
-	uint64_t state_unix_ms; /* since when it is in it */
 	uint32_t told; /* enum grant_notice */
 };
 

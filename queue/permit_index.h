@@ -5,8 +5,9 @@
  * they were given.
  *
  * A network's items are those of the longest network that has the address (network.h): all networks are laid out as a line
- * of stretches, each with the innermost network that covers it, so that one binary search finds it. The zone of a
- * link-local one is looked at then, and what does not match gives way to the network around it.
+ * of stretches, each with the innermost network that covers it. The stretch of an address is found in a tree of nodes that are
+ * as long as a line of the cache (IPv4's), so that it costs a handful of misses. The zone of a link-local network is looked at
+ * then, and what does not match gives way to the network around it.
  *
  * Threads: any may read. Owner: *_fini frees; items and texts are the caller's and must outlive it.
  * Errors: false without memory; then there is nothing to free.
@@ -55,12 +56,21 @@ struct network_row {
 
 struct network_group;
 
+#define STRETCH_LEVELS 9 /* 16 to the 9th is more than there can be */
+
+/* Of IPv4, or of all else. */
+struct stretches {
+	size_t offset, width; /* of the bytes of an address that tell them apart */
+	uint8_t *starts[STRETCH_LEVELS]; /* where each begins; above it those of every 16th below */
+	size_t counts[STRETCH_LEVELS];
+	size_t level_count;
+	uint32_t *inner; /* the innermost group of each */
+};
+
 struct network_index {
 	struct network_group *groups;
-	uint8_t (*starts)[16]; /* of the stretches */
-	uint32_t *inner; /* the innermost group of each */
-	size_t stretch_count;
 	const void **items;
+	struct stretches v4, v6;
 };
 
 bool network_index_init(struct network_index *index, struct network_row *rows, size_t count)

@@ -150,6 +150,7 @@ static bool add_grant(struct builder *builder, const struct grant *grant)
 	if (block == NULL)
 		return false;
 	packed = grant_pack(grant, block);
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
 	if (!bytes_append(&builder->grants, &packed, sizeof(packed)))
 		return false;
 	return packed->state == GRANT_REQUESTED ||
@@ -194,6 +195,7 @@ static struct permits *finish(struct builder *builder)
 	struct permits *permits = builder->permits;
 
 	permits->grants = (const struct grant **)(void *)builder->grants.data;
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
 	permits->grant_count = builder->grants.size / sizeof(*permits->grants);
 	builder->grants = (struct bytes){0};
 	if (!index_texts(&permits->certificates, &builder->certificates) ||
