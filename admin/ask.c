@@ -489,7 +489,7 @@ static void copy_change(
 
 static struct registry_change *copy_changes(const struct registry_change *changes)
 {
-	size_t size = 0, count = 0;
+	size_t size = 1, count = 0;
 	struct registry_change *copy;
 	char *end;
 

@@ -282,6 +282,8 @@ static void fill_line(struct network_index *index, struct stretches *line,
 	const struct network_row *last = NULL;
 	uint32_t open = NOBODY;
 
+	if (line->starts[0] == NULL)
+		return;
 	for (size_t i = 0; i < count; i++) {
 		const struct network_row *row = &rows[i];
 
@@ -301,10 +303,8 @@ static void fill_line(struct network_index *index, struct stretches *line,
 		}
 		last = row;
 	}
-	if (line->counts[0] > 0) {
-		end_groups(index, line, open, NULL);
-		raise_levels(line);
-	}
+	end_groups(index, line, open, NULL);
+	raise_levels(line);
 }
 
 bool network_index_init(struct network_index *index, struct network_row *rows, size_t count)
