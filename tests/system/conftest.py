@@ -144,6 +144,8 @@ class Upstream:
         return self.answers.get(timeout=PATIENCE)
 
     def busy(self, stage):
+        """New connections are refused at the stage; one that stands from an earlier message passes "banner" and "ehlo"."""
+        assert stage in ("banner", "ehlo", "mail", "rcpt", "data", "dot"), stage
         return self.order(f"busy {stage}")
 
     def open(self):

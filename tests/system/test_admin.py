@@ -127,7 +127,7 @@ def test_the_command_shows_and_acts(waiting, upstream):
     assert "421" in waiting.command("host", "list") or "421" in waiting.command("queue")
     waiting.command("status")
     wait_until(lambda: subprocess.run([BUILD / "sluice", "--socket", waiting.socket, "queue", "delete", waiting.ids[0]],
-                                      capture_output=True, check=False).returncode == 0, 5)
+                                      capture_output=True, check=False).returncode == 0, what="the deletion")
     waiting.command("queue", "show", waiting.ids[0], code=1)
     upstream.open()
     waiting.wait_empty()

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from conftest import TEXT, Upstream, free_port, wait_until
+from conftest import PATIENCE, TEXT, Upstream, free_port, wait_until
 
 STAGES = ["banner", "ehlo", "mail", "rcpt", "data", "dot"]
 
@@ -25,7 +25,7 @@ def test_busy_at_a_stage_delays_and_nothing_more(make_relay, upstream, stage, pr
     upstream.open()
     began = time.monotonic()
     texts = upstream.wait_for(40)
-    assert time.monotonic() - began < 1 + 2 + 2, "busy_max and a little"
+    assert time.monotonic() - began < PATIENCE / 2, "busy_max and a little"
     assert len(set(texts)) == 40
     relay.wait_empty()
     assert upstream.count()["messages"] == 40, "nothing twice"
@@ -81,9 +81,10 @@ def test_one_clients_bulk_does_not_delay_anothers_single_message(make_relay, ups
         client.message(TEXT, sender="single@example.net")
         wait_until(lambda: any("single@example.net" in event for event in upstream.events), what="the single message")
         took = time.monotonic() - began
+        meanwhile = upstream.count()["messages"] - before
     waiting = relay.api("/v1/queue")["messages"]
     assert waiting > 1000 or before > 15000, "the bulk was still being worked off"
-    assert took < 1.0, f"the single message took {took:.2f} s"
+    assert took < 1 or meanwhile < 4000, f"the single message took {took:.2f} s, and {meanwhile} of the bulk went before it"
     wait_until(lambda: upstream.count()["messages"] == 20001, 120, "all")
 
 

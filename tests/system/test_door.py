@@ -69,7 +69,7 @@ def test_fragile_clients_over_the_address_limit_wait_and_cost_others_nothing(mak
         with relay.client(source=f"127.0.0.{20 + number}") as other:
             other.hello()
             other.message(TEXT)
-        assert time.monotonic() - began < (10 if SANITIZED else 1), "one host's clients hold up another's"
+        assert time.monotonic() - began < PATIENCE / 4, "one host's clients hold up another's"
     for client in inside:
         client.close()
     served = 0
@@ -178,7 +178,7 @@ def test_ten_thousand_idle_clients_leave_room_for_a_normal_one(make_relay, upstr
                 client.hello()
                 client.message(TEXT)
             return time.monotonic() - began
-        assert wait_until(serve, what="a place") < (10 if SANITIZED else 1)
+        assert wait_until(serve, what="a place") < PATIENCE / 4
     upstream.wait_for(1)
 
 
@@ -276,7 +276,7 @@ def test_floods_end_and_others_are_served_meanwhile(make_relay, upstream):
         served += 1
     for thread in threads:
         thread.join()
-    assert slowest < (10 if SANITIZED else 2), f"a normal client took {slowest:.2f} s"
+    assert slowest < PATIENCE / 4, f"a normal client took {slowest:.2f} s"
     assert resident_bytes(relay.process) - before < (256 << 20 if SANITIZED else 16 << 20)
     assert outcome.pop(lines[5]) == b"250 2.1.0 Ok", "a line that never ended was answered"
     assert len(outcome) == 5 and all(line.startswith(b"421 4.7.0 Too many") for line in outcome.values()), outcome

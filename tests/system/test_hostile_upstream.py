@@ -252,7 +252,7 @@ def test_a_slow_host_does_not_hold_up_another(make_relay, upstream):
             began = time.monotonic()
             client.message(TEXT, recipients=("b@quick.example",))
         upstream.wait_for(1)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 10, "the other host's connect_timeout is 20 s"
 
 
 def test_what_upstream_says_is_cleaned_before_it_is_logged_or_quoted(make_relay):

@@ -218,4 +218,4 @@ def test_the_banner_does_not_wait_for_anything(relay):
     began = time.monotonic()
     with relay.client() as client:
         assert client.banner == "220 relay.example ESMTP Sluice"
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < PATIENCE / 5  # a name that is looked up in vain takes 5 s

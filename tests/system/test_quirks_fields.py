@@ -24,7 +24,7 @@ class Way:
 
     def go(self, text, quirk, sender="a@example.com"):
         """Returns what arrives without our Received field, and how Python reads it."""
-        self.upstream.busy("banner")
+        self.upstream.busy("mail")
         before = self.upstream.count()["messages"]
         with self.relay.client() as client:
             client.hello()

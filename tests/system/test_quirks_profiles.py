@@ -30,7 +30,7 @@ def offered(ehlo):
 
 def quirks_of_one(relay, upstream, client):
     """Hands a message over while the upstream is busy; the numbers that the message is known by."""
-    upstream.busy("connect")
+    upstream.busy("mail")
     number = client.message(TEXT)
     (message,) = [message for message in relay.messages() if message["id"] == number]
     upstream.open()
@@ -182,7 +182,7 @@ def test_q57_commands_may_come_character_by_character(make_relay, upstream):
 def test_q58_replies_come_long_before_a_device_gives_up(make_relay, upstream):
     """Alone; under load the bench looks at it. A resting upstream is on no client's way."""
     relay = make_relay(upstream.port, **FRAGILE)
-    upstream.busy("connect")
+    upstream.busy("mail")
     slowest = {}
     for _ in range(20):
         began = time.monotonic()
@@ -238,7 +238,7 @@ def test_q55_a_command_may_end_in_cr_alone(make_relay, upstream, profile):
         for line, code in (("HELO modem", 250), ("MAIL FROM:<a@example.com>", 250), ("RCPT TO:<b@example.org>", 250), ("DATA", 354)):
             client.send(line + "\r")
             client.expect(code)
-        upstream.busy("connect")
+        upstream.busy("mail")
         client.send(TEXT + b".\r\n")
         number = client.expect(250).split()[-1]
         (message,) = [message for message in relay.messages() if message["id"] == number]
@@ -270,8 +270,8 @@ def test_q59_codes_are_plain_and_every_yes_is_250(make_relay, upstream, profile)
 
 def test_q60_a_resting_upstream_is_no_4xx_at_the_door(make_relay, upstream):
     relay = make_relay(upstream.port, **FRAGILE)
-    for stage in ("connect", "banner", "mail", "rcpt", "data"):
-        upstream.busy(stage)
+    for order in ("refuse", "busy banner", "busy mail", "busy rcpt", "busy data"):
+        upstream.order(order)
         with relay.client() as client:
             client.hello()
             client.message(TEXT)
