@@ -206,6 +206,7 @@ def test_a_bad_path_gets_501(relay, path):
 
 def test_the_address_limit_answers_421_and_gives_places_back(make_relay, upstream):
     relay = make_relay(upstream.port, listen="max_connections_per_address = 3")
+    wait_until(lambda: relay.metric("sluice_smtpd_connections") == 0, what="the end of what asked whether it is ready")
     clients = [relay.client() for _ in range(3)]
     with relay.client(banner=False) as late:
         assert late.reply()[0] == 421
@@ -306,7 +307,7 @@ def test_q10_a_tenth_of_the_places_stays_for_addresses_without_one(make_relay, u
         wait_until(lambda: relay.metric("sluice_smtpd_connections") >= 90, what="the bulk host's places")
         times = sorted(banner_seconds(relay, f"127.0.0.{2 + number}") for number in range(20))
         assert times[-1] < PATIENCE / 4 and times[10] < 1, times
-        assert relay.metric("sluice_smtpd_connections") == 90
+        wait_until(lambda: relay.metric("sluice_smtpd_connections") == 90, what="the end of those who were served")
         assert relay.refusals() == {}, "the crowd waits, and is not refused"
         # it is served as its own leave
         served = 0
