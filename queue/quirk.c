@@ -53,8 +53,10 @@ static const struct quirk_row table[QUIRK_COUNT] = {
 	[QUIRK_XCLIENT] = {"claims to be another client", QUIRK_AT_CONNECTION, QUIRK_REFUSED,
 		"XCLIENT and XFORWARD are refused with 550 and change nothing.",
 		"Switch XCLIENT and XFORWARD off in the server that hands over."},
-	[QUIRK_ADDRESS_CHANGES] = {"changes its address", QUIRK_AT_CONNECTION, QUIRK_LATER,
-		"Each address counts as a client of its own.",
+	[QUIRK_ADDRESS_CHANGES] = {"changes its address", QUIRK_AT_CONNECTION, QUIRK_MET,
+		"A grant may be for an account or a client certificate instead of an address, "
+		"while "
+		"the ledger counts each address as a client of its own.",
 		"Give the device a fixed address or a DHCP reservation."},
 	[QUIRK_SHARED_ADDRESS] = {"shares an address with others", QUIRK_AT_CONNECTION, QUIRK_MET,
 		"The ledger counts each HELO name of an address, so that devices behind one "
@@ -122,7 +124,10 @@ static const struct quirk_row table[QUIRK_COUNT] = {
 		"The domain that is configured for the client is added.",
 		"Enter a complete address with its domain."},
 	[QUIRK_NUMERIC_SENDER] = {"sender at an IP address or localhost", QUIRK_AT_ENVELOPE,
-		QUIRK_LATER, "The sender is passed on as it is, and other servers may refuse it.",
+		QUIRK_HANDLED,
+		"The mailbox of the client's grant stands instead, in the header too, while "
+		"without "
+		"one the sender is passed on as it is and other servers may refuse it.",
 		"Enter a sender address of a real domain."},
 	[QUIRK_UNASKED_PIPELINING] = {"sends ahead without permission", QUIRK_AT_ENVELOPE,
 		QUIRK_HANDLED,
@@ -159,8 +164,9 @@ static const struct quirk_row table[QUIRK_COUNT] = {
 		"An international domain is taken in its ASCII form, while an 8-bit local part is "
 		"refused for good.",
 		"Use addresses of ASCII letters."},
-	[QUIRK_NULL_SENDER] = {"no sender", QUIRK_AT_ENVELOPE, QUIRK_LATER,
-		"The null sender is taken as it is, so nobody can be told when delivery fails.",
+	[QUIRK_NULL_SENDER] = {"no sender", QUIRK_AT_ENVELOPE, QUIRK_HANDLED,
+		"The mailbox of the client's grant stands instead where the grant says so, but for "
+		"reports and automatic mail, and else nobody can be told when delivery fails.",
 		"Enter a sender address in the device."},
 	[QUIRK_SECOND_MAIL] = {"MAIL again without RSET", QUIRK_AT_ENVELOPE, QUIRK_HANDLED,
 		"A second MAIL begins anew.", NULL},
@@ -227,7 +233,8 @@ static const struct quirk_row table[QUIRK_COUNT] = {
 		"A true one is written, and what was there is kept as X-Original-Date.",
 		"Set the clock of the device, best by NTP."},
 	[QUIRK_FROM] = {"no From, or a broken one", QUIRK_AT_TEXT, QUIRK_HANDLED,
-		"It is made from the sender of the envelope and the configured domain.",
+		"It is made from the mailbox of the client's grant, or else from the sender of the "
+		"envelope and the configured domain.",
 		"Enter a complete sender address in the device."},
 	[QUIRK_EIGHTBIT_HEADER] = {"raw 8-bit header fields", QUIRK_AT_TEXT, QUIRK_HANDLED,
 		"They are encoded as RFC 2047 says, in the charset that is configured for the "
@@ -332,8 +339,9 @@ static const struct quirk_row table[QUIRK_COUNT] = {
 	[QUIRK_STARTTLS_INJECTION] = {"commands in clear behind STARTTLS", QUIRK_AT_LOGIN,
 		QUIRK_REFUSED, "They are dropped unread, and the operator is told.",
 		"Find out who changes the connection, as this is how one is attacked."},
-	[109] = {"port 587 without a login", QUIRK_AT_LOGIN, QUIRK_LATER,
-		"The network of the client decides on every port.", "Set the device to port 25."},
+	[QUIRK_NO_LOGIN] = {"port 587 without a login", QUIRK_AT_LOGIN, QUIRK_HANDLED,
+		"Where a login is required, a client with a grant is served without one.",
+		"Set the device to port 25."},
 	[QUIRK_OLD_CLIENT_CERTIFICATE] = {"outdated client certificate", QUIRK_AT_LOGIN, QUIRK_MET,
 		"Its fingerprint counts, and neither its date nor who signed it.",
 		"Renew the certificate of the device."},

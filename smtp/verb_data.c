@@ -173,16 +173,16 @@ static void refuse_message(struct session *session)
 {
 	const struct transaction *transaction = session->transaction;
 	struct log_quoted from;
-	char id[ID_TEXT_SIZE], why[PERMISSION_TEXT_SIZE];
+	char id[ID_TEXT_SIZE], words[PERMISSION_TEXT_SIZE];
 	bool may_not = transaction->refusal == TROUBLE_NOT_PERMITTED;
+	const char *why = may_not ? verb_permission_why(session, words)
+				  : policy_trouble_name(transaction->refusal);
 
 	log_event_limited(LOG_NOTICE, "rejected",
 		"id=%s client=%s listener=%s from=<%s> size=%llu why=\"%s\"",
 		id_format(transaction->handoff.id, id), session->client, session->listener->name,
 		log_address(&from, transaction->reverse_path),
-		(unsigned long long)transaction->dotstream.sent_bytes,
-		may_not ? verb_permission_why(session, why)
-			: policy_trouble_name(transaction->refusal));
+		(unsigned long long)transaction->dotstream.sent_bytes, why);
 	if (transaction->refusal == TROUBLE_MESSAGE_SIZE)
 		session_quirk_said(session, QUIRK_OVERSIZE, "%llu bytes",
 			(unsigned long long)transaction->dotstream.sent_bytes);

@@ -123,9 +123,9 @@ static void answer_mail(struct session *session)
 }
 
 /* RFC 4954 6 */
-static const char *judge_client(const struct session *session)
+static const char *judge_client(struct session *session)
 {
-	if (!auth_is_missing(session))
+	if (!auth_is_missing(session) || verb_permission_without_login(session))
 		return NULL;
 	return auth_is_offered(session) ? "530 5.7.0 Authentication is required"
 					: "530 5.7.0 Send STARTTLS and AUTH first";

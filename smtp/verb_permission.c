@@ -43,6 +43,22 @@ static const char *explain(const struct session *session, enum permission_answer
 		answer, &session->transaction->permission, &terms, session->client, out);
 }
 
+bool verb_permission_without_login(struct session *session)
+{
+	const struct permission_terms terms = find_terms(session);
+	struct permission permission = {0};
+	bool may;
+
+	if (!session->policy->lenient || (session->listener->relay & RELAY_GRANT) == 0)
+		return false;
+	permission_decide(&permission, session->shared->permits, &terms, "", true);
+	may = permission.answer == PERMISSION_YES && permission.grant != NULL;
+	permission_fini(&permission);
+	if (may)
+		session_quirk(session, QUIRK_NO_LOGIN, NULL, 0);
+	return may;
+}
+
 void verb_permission_mail(struct session *session)
 {
 	const struct permission_terms terms = find_terms(session);

@@ -10,6 +10,11 @@
 
 #include "smtp/session.h"
 
+/*
+ * At MAIL, where a login is required and missing: whether a lenient listener serves the client without one, as it has a grant
+ * (Q-109).
+ */
+bool verb_permission_without_login(struct session *session);
 /* At MAIL: decides of the transaction's reverse-path. */
 void verb_permission_mail(struct session *session);
 

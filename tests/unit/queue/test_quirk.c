@@ -64,7 +64,7 @@ static void no_two_have_the_same_name(void **state)
 
 static void what_is_not_done_comes_later(void **state)
 {
-	static const unsigned later[] = {17, 40, 51, 97, 99, 109};
+	static const unsigned later[] = {97, 99};
 	size_t next = 0;
 
 	(void)state;
