@@ -4,7 +4,7 @@ import time
 import pytest
 
 from conftest import TEXT, wait_until
-from test_login import make_login, section, secured  # noqa: F401 (fixtures)
+from test_login import make_login, plain, section, secured  # noqa: F401 (fixtures)
 from test_tls import make_tls  # noqa: F401
 
 DEVICE = "127.0.0.9"
@@ -216,12 +216,12 @@ def test_q109(make_login):  # noqa: F811
 
 
 def test_login_is_the_account_s_right(make_login):  # noqa: F811
-    relay = make_login(listen="tls = starttls\nauth = optional\nrelay = auth", more_top="domains = example.edu")
+    relay = make_login(auth="delay = 0ms", listen="tls = starttls\nauth = optional\nrelay = auth", scan="domains = example.edu")
     with secured(relay) as client:
         client.command("MAIL FROM:<anna@example.edu>", 250)
         client.command("RCPT TO:<b@example.org>", 550)
         client.command("RSET", 250)
-        client.login("anna")
+        client.command(f"AUTH PLAIN {plain('anna')}", 235)
         for sender, code in (("anna@example.edu", 250), ("berta@example.edu", 550)):
             client.command(f"MAIL FROM:<{sender}>", 250)
             client.command("RCPT TO:<b@example.org>", code)
