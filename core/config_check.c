@@ -179,10 +179,25 @@ static int check_listener_tls(const struct config_draft *draft, const struct con
 
 	if (check_certificates(draft, given, &listener->certificates) < 0)
 		return -1;
-	if (listener->tls != LISTENER_TLS_OFF &&
-		config_certificates_of(draft->config, listener) == NULL)
+	if (listener->tls == LISTENER_TLS_OFF)
+		return 0;
+	if (config_certificates_of(draft->config, listener) == NULL)
 		return config_fail(draft, given, "tls", 0,
 			"expected a certificate and its key in a section tls, or of this listener");
+	return 0;
+}
+
+/* When all files are known to be sound: whether OpenSSL takes them for what the listener wants. */
+static int check_contexts(const struct config_draft *draft)
+{
+	for (size_t i = 0; i < draft->given_count; i++) {
+		const struct config_given *given = &draft->given[i];
+		struct reason why = {.text = ""};
+
+		if (given->section == SECTION_LISTEN &&
+			tls_check(draft->config, &draft->config->listeners[given->index], &why) < 0)
+			return config_fail(draft, given, "tls", 0, "%s", why.text);
+	}
 	return 0;
 }
 
@@ -487,6 +502,8 @@ int config_check(struct config_draft *draft)
 		if (check != NULL && check(draft, &draft->given[i]) < 0)
 			return -1;
 	}
+	if (check_contexts(draft) < 0)
+		return -1;
 	if (draft->config->client_count > 0)
 		qsort(draft->config->clients, draft->config->client_count,
 			sizeof(*draft->config->clients), compare_clients);

@@ -19,6 +19,7 @@
 #include "core/metrics.h"
 #include "core/notify.h"
 #include "core/reload.h"
+#include "core/renewal.h"
 #include "core/tls.h"
 #include "core/worker.h"
 #include "queue/recovery.h"
@@ -256,7 +257,6 @@ static int start_intake(struct daemon *daemon, struct reason *reason)
 
 	if (tls_set_open(config, &daemon->tls, reason) < 0)
 		return -1;
-	tls_set_warn(daemon->tls, clock_unix_ms(&clock_system));
 	server_options.tls = daemon->tls;
 	limits = client_limits(config);
 	if (limits == NULL)
@@ -396,6 +396,11 @@ static int start(struct daemon *daemon, const sigset_t *signals, struct reason *
 		open_registrar(daemon, reason) < 0 || start_intake(daemon, reason) < 0 ||
 		start_admin(daemon, reason) < 0)
 		return EX_OSERR;
+	daemon->renewal = renewal_open(daemon);
+	if (daemon->renewal == NULL) {
+		reason_set(reason, "out of memory");
+		return EX_OSERR;
+	}
 	return 0;
 }
 
@@ -458,6 +463,7 @@ static void release(struct daemon *daemon)
 	store_close(&daemon->store);
 	free(daemon->sockets);
 	mailbox_close(&daemon->inbox);
+	renewal_close(&daemon->renewal);
 	reload_close(&daemon->reload);
 	loop_close(&daemon->loop);
 	if (daemon->signal_fd >= 0)

@@ -46,6 +46,7 @@ struct daemon {
 	struct acceptor *acceptor;
 	struct api *api;
 	struct reload *reload;
+	struct renewal *renewal;
 
 	struct loop_watch signal_watch, inbox_watch;
 	int signal_fd;

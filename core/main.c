@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <sysexits.h>
 
+#include "core/clock.h"
 #include "core/config.h"
 #include "core/config_dump.h"
 #include "core/daemon.h"
+#include "core/tls.h"
 
 static void print_usage(FILE *to)
 {
@@ -17,6 +19,17 @@ static void print_usage(FILE *to)
 	      "  -T       prints it as it is in force, defaults too, without secrets\n"
 	      "  -V       says the version\n",
 		to);
+}
+
+/* What -t finds worth saying and a start would take. */
+static void warn_of_certificates(const struct config *config)
+{
+	struct tls_set *tls;
+	struct reason reason;
+
+	if (tls_set_open(config, &tls, &reason) == 0)
+		tls_set_warn(tls, clock_unix_ms(&clock_system));
+	tls_set_close(&tls);
 }
 
 int main(int argc, char **argv)
@@ -64,6 +77,7 @@ int main(int argc, char **argv)
 		return rc < 0 ? EX_IOERR : 0;
 	}
 	if (check_only) {
+		warn_of_certificates(config);
 		config_close(&config);
 		puts("configuration ok");
 		return 0;

@@ -11,6 +11,7 @@
 #include "core/log.h"
 #include "core/metrics.h"
 #include "core/notify.h"
+#include "core/renewal.h"
 #include "core/tls.h"
 #include "core/worker.h"
 #include "queue/scheduler.h"
@@ -186,6 +187,7 @@ static void give_out(struct letter *letter, void *context)
 	daemon->config = config_share(reload->config);
 	tls_set_close(&daemon->tls);
 	daemon->tls = tls_set_share(reload->tls);
+	renewal_note(daemon->renewal);
 	reload->scheduler_letter.read = configure_scheduler;
 	if (!mailbox_push(daemon->scheduler_inbox, &reload->scheduler_letter))
 		log_panic("the scheduler's inbox is full");
@@ -198,12 +200,8 @@ static int read_file(struct reload *reload, struct reason *reason)
 	if (config_load(reload->daemon->config_path, &reload->config, reason) < 0)
 		return -EINVAL;
 	restart = find_restart_need(reload->daemon->config, reload->config);
-	if (restart == NULL && tls_set_open(reload->config, &reload->tls, reason) < 0)
-		return -EINVAL;
-	if (restart == NULL) {
-		tls_set_warn(reload->tls, clock_unix_ms(&clock_system));
-		return 0;
-	}
+	if (restart == NULL)
+		return tls_set_open(reload->config, &reload->tls, reason) < 0 ? -EINVAL : 0;
 	reason_set(reason, "%s: %s changed, which needs a restart", reload->config->path, restart);
 	return -EINVAL;
 }

@@ -32,6 +32,7 @@ struct tls_context {
 
 struct tls_set {
 	_Atomic unsigned references;
+	uint64_t stamp; /* of the files, taken before they were read */
 	SSL_CTX **contexts; /* by listener; NULL: it has none */
 	size_t count;
 };
@@ -250,6 +251,28 @@ static SSL_CTX *open_context(
 
 /* ---- the set ---- */
 
+/* NULL: it has none; `reason` tells why where it should have. */
+static SSL_CTX *open_of_listener(
+	const struct config *config, const struct config_listener *listener, struct reason *reason)
+{
+	const struct config_certificates *files = config_certificates_of(config, listener);
+
+	if (files == NULL ||
+		(listener->tls == LISTENER_TLS_OFF && listener->profile != PROFILE_FRAGILE))
+		return NULL;
+	return open_context(files, listener->min_tls, reason);
+}
+
+int tls_check(
+	const struct config *config, const struct config_listener *listener, struct reason *reason)
+{
+	SSL_CTX *ssl = open_of_listener(config, listener, reason);
+	bool sound = ssl != NULL || listener->tls == LISTENER_TLS_OFF;
+
+	SSL_CTX_free(ssl);
+	return sound ? 0 : -1;
+}
+
 int tls_set_open(const struct config *config, struct tls_set **out, struct reason *reason)
 {
 	struct tls_set *set = calloc(1, sizeof(*set));
@@ -258,18 +281,16 @@ int tls_set_open(const struct config *config, struct tls_set **out, struct reaso
 	if (set == NULL)
 		return reason_set(reason, "out of memory");
 	atomic_init(&set->references, 1);
+	set->stamp = tls_files_stamp(config);
 	set->contexts = calloc(config->listener_count, sizeof(SSL_CTX *));
 	set->count = set->contexts != NULL ? config->listener_count : 0;
 	if (set->contexts == NULL)
 		reason_set(reason, "out of memory");
 	for (size_t i = 0; i < set->count; i++) {
 		const struct config_listener *listener = &config->listeners[i];
-		const struct config_certificates *files = config_certificates_of(config, listener);
 
-		if (files == NULL)
-			continue;
-		set->contexts[i] = open_context(files, listener->min_tls, reason);
-		if (set->contexts[i] == NULL) {
+		set->contexts[i] = open_of_listener(config, listener, reason);
+		if (set->contexts[i] == NULL && listener->tls != LISTENER_TLS_OFF) {
 			tls_set_close(&set);
 			return -1;
 		}
@@ -416,4 +437,9 @@ uint64_t tls_files_stamp(const struct config *config)
 	for (size_t i = 0; i < config->listener_count; i++)
 		stamp = stamp_pairs(stamp, &config->listeners[i].certificates);
 	return stamp;
+}
+
+uint64_t tls_set_stamp(const struct tls_set *set)
+{
+	return set->stamp;
 }

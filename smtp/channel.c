@@ -53,6 +53,11 @@ void channel_note(struct channel *channel, uint32_t events)
 		channel->readable = true;
 }
 
+uint64_t channel_wire_bytes(const struct channel *channel)
+{
+	return channel->conn.tls != NULL ? conn_tls_sent(&channel->conn) : channel->sent_bytes;
+}
+
 bool channel_has_unread(const struct channel *channel)
 {
 	int unread = 0;

@@ -68,6 +68,8 @@ bool channel_keep(struct channel *channel, const struct channel_desk *desk, size
 
 /* Sends what is gathered. 0, also when a part stays unsent; -errno when the connection is broken. */
 int channel_flush(struct channel *channel, struct channel_desk *desk);
+/* Bytes that went to the socket, those of TLS itself too. */
+uint64_t channel_wire_bytes(const struct channel *channel);
 /* Whether the socket has bytes that were not read. */
 bool channel_has_unread(const struct channel *channel);
 static inline bool channel_is_blocked(const struct channel *channel)

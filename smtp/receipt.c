@@ -46,6 +46,19 @@ void receipt_note(struct session *session, uint64_t id)
 		tell(session);
 }
 
+/* In clear what was sent behind it in the same turn is told apart from it; within TLS it may share its record. */
+void receipt_note_sent(struct session *session)
+{
+	struct receipt *receipt = &session->receipt;
+	const struct channel *channel = &session->channel;
+
+	if (receipt->id == 0 || receipt->wire_end_bytes != 0 ||
+		channel->sent_bytes < receipt->end_bytes)
+		return;
+	receipt->wire_end_bytes =
+		channel->conn.tls != NULL ? channel_wire_bytes(channel) : receipt->end_bytes;
+}
+
 /* Our own FIN is no byte of the stream, but counts as one that is not acknowledged. */
 static bool is_acknowledged(const struct session *session)
 {
@@ -53,11 +66,11 @@ static bool is_acknowledged(const struct session *session)
 	uint64_t left;
 	int unacked = 0;
 
-	if (channel->sent_bytes < session->receipt.end_bytes)
+	if (session->receipt.wire_end_bytes == 0)
 		return false;
 	if (ioctl(channel->conn.fd, SIOCOUTQ, &unacked) < 0)
 		return true;
-	left = channel->sent_bytes - session->receipt.end_bytes + channel->finishing;
+	left = channel_wire_bytes(channel) - session->receipt.wire_end_bytes + channel->finishing;
 	return (uint64_t)unacked <= left;
 }
 

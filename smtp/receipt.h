@@ -12,7 +12,8 @@
  *   4. receipt_end tells the writer which message its client did not hear of; queue/repeats.h says what follows.
  * All of it for fragile clients only: others know what a lost reply is (RFC 1047).
  *
- * What TCP has acknowledged is asked of the kernel (SIOCOUTQ), so it is for TCP and connections whose bytes are sent as they are.
+ * What TCP has acknowledged is asked of the kernel (SIOCOUTQ), so it is for TCP. Inside of TLS the place of the 250 is known when
+ * its record has left: channel_wire_bytes counts what goes to the socket.
  *
  * Threads: the worker's.
  */
@@ -31,6 +32,7 @@ struct session;
 struct receipt {
 	uint64_t id; /* the message; 0: none, or its client has heard */
 	uint64_t end_bytes; /* of the connection, with the 250's last */
+	uint64_t wire_end_bytes; /* the same as the socket counts them; 0: it has not left yet */
 	int64_t noted_mono_ms;
 	bool peer_had_closed; /* its side, when the 250 was written */
 	bool is_waiting;
@@ -38,6 +40,8 @@ struct receipt {
 
 /* Behind session_reply of the 250. A session whose client is gone is told of at once. */
 void receipt_note(struct session *session, uint64_t id);
+/* Something was sent. */
+void receipt_note_sent(struct session *session);
 bool receipt_is_awaited(struct session *session);
 /* Before the channel is closed. */
 void receipt_end(struct session *session);

@@ -276,6 +276,7 @@ static void send_replies(struct session *session)
 		let_go(session);
 		return;
 	}
+	receipt_note_sent(session);
 	if (!channel_is_blocked(&session->channel))
 		session->blocked_since_mono_ms = 0;
 	else if (session->blocked_since_mono_ms == 0)

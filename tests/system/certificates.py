@@ -8,7 +8,7 @@ KINDS = {"rsa": ("rsa:2048",), "weak": ("rsa:1024",), "ecdsa": ("ec", "-pkeyopt"
 
 
 def make(folder, name, kind="ecdsa", names=("relay.example",), days=30):
-    """(certificate, key): files in the folder. Negative days: it is outdated."""
+    """(certificate, key): files in the folder. Days of -1: it is outdated since yesterday."""
     certificate, key = pathlib.Path(folder) / f"{name}.pem", pathlib.Path(folder) / f"{name}.key"
     names = ",".join(f"{'IP' if host[-1].isdigit() else 'DNS'}:{host}" for host in names)
     request, extension = certificate.with_suffix(".csr"), certificate.with_suffix(".ext")

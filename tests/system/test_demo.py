@@ -19,6 +19,7 @@ def test_the_demonstration_tells_the_story_of_a_message(folder):
         send = wait_for(r"^  (curl .*)$")[1]
         worst = wait_for(r"^  (bash .*)$")[1]
         report = wait_for(r"^  (.*client show .*)$")[1]
+        secure = wait_for(r"^  (curl .* --ssl-reqd .*)$")[1]
         ask = wait_for(r"^  (.*queue list)$")[1]
         subprocess.run(shlex.split(send), check=True, timeout=PATIENCE)
         listed = subprocess.run(shlex.split(ask), check=True, timeout=PATIENCE, capture_output=True, text=True).stdout
@@ -30,6 +31,8 @@ def test_the_demonstration_tells_the_story_of_a_message(folder):
         wait_until(lambda: {"Q-22", "Q-33", "Q-39", "Q-74"} <= set(re.findall(
             r"(?m)^Q-\d+", subprocess.run(shlex.split(report), timeout=PATIENCE, capture_output=True, text=True).stdout)), what="the report")
         wait_for(r"delivered +[0-9A-F]{14} to you@example.edu(?s:.*)delivered +[0-9A-F]{14} to you@example.edu")
+        subprocess.run(shlex.split(secure), check=True, timeout=PATIENCE)
+        wait_for(r"(?s)(?:delivered +[0-9A-F]{14} to you@example.edu.*){3}")
         demo.send_signal(signal.SIGINT)
         assert demo.wait(PATIENCE) == 0
     finally:
@@ -37,4 +40,4 @@ def test_the_demonstration_tells_the_story_of_a_message(folder):
             demo.terminate()
             demo.wait(PATIENCE)
     told = re.findall(r"^\d\d:\d\d:\d\d  (\w+)", out.read_text(), re.M)
-    assert told == ["accepted", "busy", "waiting", "recovered", "delivered", "accepted", "delivered", "stopping", "ended"], out.read_text()
+    assert told == ["accepted", "busy", "waiting", "recovered", "delivered", "accepted", "delivered", "accepted", "delivered", "stopping", "ended"], out.read_text()
