@@ -15,6 +15,7 @@
 #include "core/loop.h"
 #include "core/metrics.h"
 #include "core/parking.h"
+#include "core/proxy.h"
 
 #define ACCEPTS_PER_READY 32 /* then the other sockets have their turn */
 #define FULL_REST_MS      5 /* until a full ring or listener is looked at again */
@@ -40,6 +41,7 @@ struct thread {
 	int reserve_fd; /* spent to answer a client when descriptors are used up; -1: could not be had again */
 	unsigned next_worker;
 	struct parking *parking;
+	struct proxy *proxy; /* where balancers' connections wait for their headers */
 	struct gate *gates; /* one for each socket */
 };
 
@@ -154,9 +156,7 @@ static void give_or_keep(struct gate *gate, struct accepted *accepted)
 static void turn_away(
 	const struct gate *gate, struct accepted *accepted, enum admission_answer answer)
 {
-	log_refused(gate->socket, &accepted->peer,
-		answer == ADMISSION_ADDRESS_FULL ? "too many connections from this address"
-						 : "too many connections");
+	log_refused(gate->socket, &accepted->peer, admission_answer_name(answer));
 	refuse(gate->socket, accepted->fd, METRIC_FRAGILE_MANY_WAIT);
 	free(accepted);
 }
@@ -173,9 +173,9 @@ static void admit(struct gate *gate, struct accepted *accepted)
 	enum admission_answer answer =
 		admission_enter(admission, accepted->listener, &accepted->peer, &accepted->ticket);
 
-	if (answer != ADMISSION_ADDRESS_FULL)
+	if (!admission_is_own_limit(answer))
 		ask_for_room(gate->thread, accepted->listener);
-	if (fragile && (answer == ADMISSION_ADDRESS_FULL || answer == ADMISSION_RESERVED) &&
+	if (fragile && (admission_is_own_limit(answer) || answer == ADMISSION_RESERVED) &&
 		parking_add(gate->thread->parking, accepted))
 		return;
 	if (fragile && answer == ADMISSION_RESERVED)
@@ -187,6 +187,23 @@ static void admit(struct gate *gate, struct accepted *accepted)
 		gate->late = accepted;
 	else
 		turn_away(gate, accepted, answer);
+}
+
+/*
+ * Its balancer has said who it is. Others were let in while it waited, so that of a listener whose clients stay in the
+ * backlog it may find no place that was looked for before it was accepted: then it waits as one that is late does.
+ */
+static void admit_behind_proxy(void *owner, struct accepted *accepted)
+{
+	struct gate *gate = owner;
+
+	if (gate->late == NULL && ring_depth(gate->thread->acceptor->options.jobs) <
+					  ring_capacity(gate->thread->acceptor->options.jobs))
+		admit(gate, accepted);
+	else if (!parking_add(gate->thread->parking, accepted))
+		turn_away(gate, accepted, ADMISSION_FULL);
+	if (gate->late != NULL && !gate->rest.armed)
+		rest_gate(gate, FULL_REST_MS);
 }
 
 static void open_client(struct gate *gate, int fd, const struct sockaddr *from, socklen_t from_size)
@@ -201,7 +218,10 @@ static void open_client(struct gate *gate, int fd, const struct sockaddr *from, 
 	accepted->fd = fd;
 	accepted->listener = gate->socket->listener;
 	accepted->fragile = gate->socket->leaves_in_backlog;
-	admit(gate, accepted);
+	if (network_list_has(&gate->socket->proxies, &accepted->peer))
+		proxy_add(gate->thread->proxy, gate, accepted);
+	else
+		admit(gate, accepted);
 }
 
 /* Out of descriptors or memory (F-21): one client learns of it where that is allowed, and the gate rests. */
@@ -335,10 +355,11 @@ static int open_thread(struct acceptor *acceptor, struct thread *thread, struct 
 				  : parking_open(thread->loop, acceptor->options.admission,
 					    acceptor->options.parked_max, give_to_workers,
 					    ask_for_room, thread);
+	thread->proxy = thread->loop == NULL ? NULL : proxy_open(thread->loop, admit_behind_proxy);
 	thread->gates = calloc(count, sizeof(*thread->gates));
 	take_reserve(thread);
 	if (thread->loop == NULL || thread->inbox == NULL || thread->parking == NULL ||
-		thread->gates == NULL || thread->reserve_fd < 0 ||
+		thread->proxy == NULL || thread->gates == NULL || thread->reserve_fd < 0 ||
 		loop_attach(thread->loop, thread->inbox) < 0)
 		return reason_set(
 			reason, "acceptor: no memory or descriptors: %s", strerror(errno));
@@ -377,6 +398,7 @@ static void close_thread(struct thread *thread)
 	for (size_t i = 0; thread->gates != NULL && i < thread->acceptor->options.socket_count; i++)
 		close_late(&thread->gates[i]);
 	parking_close(&thread->parking);
+	proxy_close(&thread->proxy);
 	if (thread->reserve_fd >= 0)
 		close(thread->reserve_fd);
 	free(thread->gates);

@@ -5,7 +5,7 @@
  *   1. The acceptor's loop sees a listening socket readable.
  *   2. For a fragile listener the limit in total is looked at before accept: over it, clients stay in the backlog and
  *      the acceptor looks again every few milliseconds.
- *   3. accept4; core/admission counts the client in. Over a limit a `standard` or `submission` client gets the
+ *   3. accept4; a listed balancer's connection waits for its header (core/proxy.h), which says who the client is; core/admission counts the client in. Over a limit a `standard` or `submission` client gets the
  *      socket's refusal (421 4.7.0 …) and is closed; a fragile one over its address's limit is parked unanswered
  *      (core/parking) and tried again, so that one host's many connections cost the others nothing. So is one that already
  *      has a connection when nine tenths of the places are taken (admission.h); the workers are asked to make room then.
@@ -26,6 +26,7 @@
 #include "core/address.h"
 #include "core/admission.h"
 #include "core/mailbox.h"
+#include "core/network.h"
 #include "core/reason.h"
 #include "core/ring.h"
 
@@ -35,6 +36,8 @@ struct acceptor_socket {
 	bool leaves_in_backlog; /* fragile: never a refusal */
 	const char *
 		refusal; /* one reply line with CRLF, sent before closing; NULL: close without a word */
+	struct network_list
+		proxies; /* whose connections begin with a header of the PROXY protocol; its owner's */
 };
 
 /* What travels in the job ring. The worker that pops it owns it, and frees it with free(3). */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/metrics.h"
+#include "core/network.h"
 
 /*
  * A word of the table is an address's tag above and its count below. A word whose count is 0 is free, whatever tag it
@@ -23,9 +24,17 @@
 #define COUNT_MASK ((UINT64_C(1) << COUNT_BITS) - 1)
 #define PROBE      16
 #define SIZE_MIN   64
+#define NO_SLOT    UINT32_MAX
+
+/* A word of the rates: a tag above, and below the time at which it is free again. */
+#define TIME_BITS    40
+#define TIME_MASK    ((UINT64_C(1) << TIME_BITS) - 1)
+#define RATES_SIZE   65536
+#define RATES_PROBE  64
+#define RATE_SPAN_MS 60000
 
 struct listener {
-	_Atomic unsigned limit, address_limit;
+	_Atomic unsigned limit, address_limit, network_limit, address_rate, network_rate;
 	bool reserves; /* set once: a reload does not change a profile */
 	_Atomic unsigned count;
 };
@@ -39,6 +48,8 @@ struct admission {
 	*keyed; /* SipHash with this start's key; only ever copied, so threads share it */
 	size_t mask;
 	_Atomic uint64_t *words;
+	_Atomic uint64_t *rates;
+	const struct clock *clock;
 	size_t listener_count;
 	struct listener listeners[];
 };
@@ -64,8 +75,8 @@ static EVP_MAC_CTX *open_keyed_hash(void)
 	return keyed;
 }
 
-struct admission *admission_open(
-	unsigned total, const struct admission_limits *limits, size_t listener_count)
+struct admission *admission_open(unsigned total, const struct admission_limits *limits,
+	size_t listener_count, const struct clock *clock)
 {
 	struct admission *admission =
 		calloc(1, sizeof(*admission) + listener_count * sizeof(admission->listeners[0]));
@@ -73,11 +84,14 @@ struct admission *admission_open(
 
 	if (admission == NULL)
 		return NULL;
-	while (size < (size_t)total * 4)
+	while (size <
+		(size_t)total * 8) /* each has a word for its address and one for its network */
 		size *= 2;
 	admission->limit = total;
 	admission->mask = size - 1;
 	admission->words = calloc(size, sizeof(*admission->words));
+	admission->rates = calloc(RATES_SIZE, sizeof(*admission->rates));
+	admission->clock = clock;
 	admission->keyed = open_keyed_hash();
 	admission->listener_count = listener_count;
 	for (size_t i = 0; i < listener_count; i++) {
@@ -85,7 +99,7 @@ struct admission *admission_open(
 		admission->reserves = admission->reserves || limits[i].reserves;
 	}
 	admission_configure(admission, limits);
-	if (admission->words == NULL || admission->keyed == NULL)
+	if (admission->words == NULL || admission->rates == NULL || admission->keyed == NULL)
 		admission_close(&admission);
 	return admission;
 }
@@ -97,6 +111,11 @@ void admission_configure(struct admission *admission, const struct admission_lim
 
 		atomic_store_explicit(&of->limit, limits[i].total, memory_order_relaxed);
 		atomic_store_explicit(&of->address_limit, limits[i].address, memory_order_relaxed);
+		atomic_store_explicit(&of->network_limit, limits[i].network, memory_order_relaxed);
+		atomic_store_explicit(
+			&of->address_rate, limits[i].address_rate, memory_order_relaxed);
+		atomic_store_explicit(
+			&of->network_rate, limits[i].network_rate, memory_order_relaxed);
 	}
 }
 
@@ -111,31 +130,36 @@ void admission_close(struct admission **admission)
 		return;
 	EVP_MAC_CTX_free((*admission)->keyed);
 	free((*admission)->words);
+	free((*admission)->rates);
 	free(*admission);
 	*admission = NULL;
 }
 
-/* The listener is hashed with the host, because the limit by address is the listener's own. */
+/* Of the address, or of its network; the listener is in it, as limits are its own. */
 static bool hash_peer(const struct admission *admission, unsigned listener,
-	const struct address *peer, uint64_t *hash)
+	const struct address *peer, bool of_network, uint64_t *hash)
 {
 	EVP_MAC_CTX *context = EVP_MAC_CTX_dup(admission->keyed);
-	unsigned char text[sizeof(listener) + 16] = {0};
+	unsigned char text[sizeof(listener) + 1 + 16] = {0};
+	uint8_t *host = text + sizeof(listener) + 1;
 	size_t size = 0;
 	bool done;
 
 	if (context == NULL)
 		return false;
 	memcpy(text, &listener, sizeof(listener));
-	if (peer->any.sa_family == AF_INET)
-		memcpy(text + sizeof(listener), &peer->v4.sin_addr, 4);
-	else if (peer->any.sa_family == AF_INET6)
-		memcpy(text + sizeof(listener), &peer->v6.sin6_addr, 16);
+	text[sizeof(listener)] = of_network;
+	if (network_host_bytes(peer, host) && of_network)
+		network_clear_behind(host, peer->any.sa_family == AF_INET
+						   ? NETWORK_V4_BITS + ADMISSION_V4_BITS
+						   : ADMISSION_V6_BITS);
 	done = EVP_MAC_update(context, text, sizeof(text)) == 1 &&
 	       EVP_MAC_final(context, (unsigned char *)hash, &size, sizeof(*hash)) == 1;
 	EVP_MAC_CTX_free(context);
 	return done && size == sizeof(*hash);
 }
+
+/* ---- how many ---- */
 
 #define NO_WORD SIZE_MAX
 
@@ -257,13 +281,134 @@ bool admission_take_ask(struct admission *admission)
 	return atomic_exchange_explicit(&admission->room_is_asked, false, memory_order_relaxed);
 }
 
+/* ---- how often ---- */
+
+/* The word that holds the tag, else a free one on its way; NO_WORD: those who came lately are too many. */
+static size_t find_rate(const struct admission *admission, uint64_t hash, uint64_t now_ms)
+{
+	size_t free_word = NO_WORD;
+
+	for (size_t i = 0; i < RATES_PROBE; i++) {
+		size_t at = (hash + i) & (RATES_SIZE - 1);
+		uint64_t word = atomic_load_explicit(&admission->rates[at], memory_order_relaxed);
+		bool is_free = (word & TIME_MASK) <= now_ms;
+
+		if (!is_free && (word ^ hash) >> TIME_BITS == 0)
+			return at;
+		if (is_free && free_word == NO_WORD)
+			free_word = at;
+	}
+	return free_word;
+}
+
+enum rate_act { RATE_LOOK, RATE_TAKE };
+
+/* Whether there is one of the rate left; takes it. `rate` 0: there is no limit. */
+static bool ask_rate(struct admission *admission, uint64_t hash, unsigned rate, enum rate_act act)
+{
+	const uint64_t tag = hash & ~TIME_MASK;
+	uint64_t now_ms = (uint64_t)clock_mono_ms(admission->clock) & TIME_MASK;
+	uint64_t step_ms = rate == 0 ? 0 : (RATE_SPAN_MS + rate - 1) / rate;
+
+	while (rate != 0) {
+		size_t at = find_rate(admission, hash, now_ms);
+		uint64_t word, free_at_ms;
+
+		if (at == NO_WORD)
+			return true;
+		word = atomic_load_explicit(&admission->rates[at], memory_order_relaxed);
+		free_at_ms = word & TIME_MASK;
+		if (free_at_ms > now_ms && (word & ~TIME_MASK) != tag)
+			continue; /* somebody else's since it was found */
+		if (free_at_ms < now_ms)
+			free_at_ms = now_ms;
+		if (free_at_ms + step_ms > now_ms + step_ms * rate)
+			return false;
+		if (act == RATE_LOOK ||
+			atomic_compare_exchange_strong_explicit(&admission->rates[at], &word,
+				tag | (free_at_ms + step_ms), memory_order_relaxed,
+				memory_order_relaxed))
+			break;
+	}
+	return true;
+}
+
+/* ---- in and out ---- */
+
+static void leave_word(struct admission *admission, uint32_t slot)
+{
+	if (slot != NO_SLOT)
+		atomic_fetch_sub_explicit(&admission->words[slot], 1, memory_order_relaxed);
+}
+
+/* The hashes of who comes. */
+struct newcomer {
+	uint64_t host, network;
+};
+
+/* Nothing is spent of one rate for a client that the other one keeps out: it tries again and again. */
+static enum admission_answer take_rates(
+	struct admission *admission, const struct listener *of, const struct newcomer *newcomer)
+{
+	unsigned host_rate = load(&of->address_rate), network_rate = load(&of->network_rate);
+
+	if (!ask_rate(admission, newcomer->network, network_rate, RATE_LOOK))
+		return ADMISSION_NETWORK_RATE;
+	if (!ask_rate(admission, newcomer->host, host_rate, RATE_TAKE))
+		return ADMISSION_ADDRESS_RATE;
+	return ask_rate(admission, newcomer->network, network_rate, RATE_TAKE)
+		       ? ADMISSION_IN
+		       : ADMISSION_NETWORK_RATE;
+}
+
+static enum admission_answer take_words(struct admission *admission, const struct listener *of,
+	const struct newcomer *newcomer, unsigned share, struct admission_ticket *ticket)
+{
+	unsigned limit = load(&of->network_limit);
+	enum admission_answer answer =
+		enter_address(admission, newcomer->host, load(&of->address_limit),
+			is_in_reserve(admission, of, 0) ? share : UINT_MAX, &ticket->slot);
+
+	ticket->network_slot = NO_SLOT;
+	if (answer == ADMISSION_IN && limit != 0) {
+		answer = enter_address(
+			admission, newcomer->network, limit, UINT_MAX, &ticket->network_slot);
+		if (answer != ADMISSION_IN)
+			leave_word(admission, ticket->slot);
+		if (answer == ADMISSION_ADDRESS_FULL)
+			answer = ADMISSION_NETWORK_FULL;
+	}
+	return answer;
+}
+
 /* `share`: how many connections of one address may be in the reserve. */
+static enum admission_answer enter_host(struct admission *admission, const struct listener *of,
+	const struct address *peer, unsigned share, struct admission_ticket *ticket)
+{
+	enum admission_answer answer;
+	struct newcomer newcomer = {0};
+
+	/* without memory for the hash there is none for a session either */
+	if (!hash_peer(admission, ticket->listener, peer, false, &newcomer.host) ||
+		((load(&of->network_limit) != 0 || load(&of->network_rate) != 0) &&
+			!hash_peer(admission, ticket->listener, peer, true, &newcomer.network)))
+		return ADMISSION_FULL;
+	answer = take_words(admission, of, &newcomer, share, ticket);
+	if (answer != ADMISSION_IN)
+		return answer;
+	answer = take_rates(admission, of, &newcomer);
+	if (answer != ADMISSION_IN) {
+		leave_word(admission, ticket->slot);
+		leave_word(admission, ticket->network_slot);
+	}
+	return answer;
+}
+
 static enum admission_answer enter(struct admission *admission, unsigned listener,
 	const struct address *peer, unsigned share, struct admission_ticket *ticket)
 {
 	struct listener *of = &admission->listeners[listener];
 	enum admission_answer answer;
-	uint64_t hash;
 
 	if (!enter_count(&admission->count, admission->limit))
 		return ADMISSION_FULL;
@@ -271,13 +416,8 @@ static enum admission_answer enter(struct admission *admission, unsigned listene
 		leave_count(&admission->count);
 		return ADMISSION_FULL;
 	}
-	/* Without memory for the hash there is none for a session either. */
-	answer =
-		hash_peer(admission, listener, peer, &hash)
-			? enter_address(admission, hash, load(&of->address_limit),
-				  is_in_reserve(admission, of, 0) ? share : UINT_MAX, &ticket->slot)
-			: ADMISSION_FULL;
 	ticket->listener = listener;
+	answer = enter_host(admission, of, peer, share, ticket);
 	if (answer == ADMISSION_IN) {
 		metric_add(METRIC_CONNECTIONS, 1);
 		return answer;
@@ -285,6 +425,26 @@ static enum admission_answer enter(struct admission *admission, unsigned listene
 	leave_count(&of->count);
 	leave_count(&admission->count);
 	return answer;
+}
+
+const char *admission_answer_name(enum admission_answer answer)
+{
+	static const char *const names[] = {
+		[ADMISSION_IN] = "in",
+		[ADMISSION_FULL] = "too many connections",
+		[ADMISSION_ADDRESS_FULL] = "too many connections from this address",
+		[ADMISSION_NETWORK_FULL] = "too many connections from this network",
+		[ADMISSION_ADDRESS_RATE] = "this address comes too often",
+		[ADMISSION_NETWORK_RATE] = "this network comes too often",
+		[ADMISSION_RESERVED] = "too many connections",
+	};
+
+	return names[answer];
+}
+
+bool admission_is_own_limit(enum admission_answer answer)
+{
+	return answer != ADMISSION_IN && answer != ADMISSION_FULL && answer != ADMISSION_RESERVED;
 }
 
 enum admission_answer admission_enter(struct admission *admission, unsigned listener,
@@ -305,7 +465,8 @@ enum admission_answer admission_enter_reserve(struct admission *admission, unsig
 
 void admission_leave(struct admission *admission, const struct admission_ticket *ticket)
 {
-	atomic_fetch_sub_explicit(&admission->words[ticket->slot], 1, memory_order_relaxed);
+	leave_word(admission, ticket->slot);
+	leave_word(admission, ticket->network_slot);
 	leave_count(&admission->listeners[ticket->listener].count);
 	leave_count(&admission->count);
 	metric_subtract(METRIC_CONNECTIONS, 1);

@@ -31,6 +31,7 @@ static void fini_listener(struct config_listener *listener)
 		free(listener->addresses[i]);
 	free(listener->addresses);
 	network_list_fini(&listener->networks);
+	network_list_fini(&listener->proxies);
 	fini_certificates(&listener->certificates);
 	free(listener->domain);
 	free(listener->charset);

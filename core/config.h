@@ -65,6 +65,10 @@ struct config_listener {
 	unsigned max_recipients;
 	unsigned max_connections; /* in total on this listener */
 	unsigned max_connections_per_address;
+	unsigned max_connections_per_network; /* core/admission.h's; 0: no limit, here and below */
+	unsigned connection_rate_per_address; /* new ones a minute */
+	unsigned connection_rate_per_network;
+	struct network_list proxies; /* who speaks the PROXY protocol (core/proxy.h) */
 	unsigned max_bad_commands; /* a session's; then 421 and close (fragile: close) */
 	unsigned max_received_fields;
 	int64_t command_timeout_ms; /* between commands (RFC 5321 4.5.3.2.7: 5 minutes) */

@@ -133,6 +133,14 @@ static const struct config_option listen_options[] = {
 		"clients connected to this listener at a time"},
 	{"max_connections_per_address", CONFIG_NUMBER, LISTENER(max_connections_per_address), "1000", 1, 1000000, .meaning =
 		"of these, from one address"},
+	{"max_connections_per_network", CONFIG_NUMBER, LISTENER(max_connections_per_network), "0", 0, 1000000, .meaning =
+		"of these, from one network (/24 of IPv4, /64 of IPv6); 0: any"},
+	{"connection_rate_per_address", CONFIG_NUMBER, LISTENER(connection_rate_per_address), "0", 0, 60000, .meaning =
+		"new connections a minute from one address, so many at once; 0: any"},
+	{"connection_rate_per_network", CONFIG_NUMBER, LISTENER(connection_rate_per_network), "0", 0, 60000, .meaning =
+		"new connections a minute from one network (/24, /64); 0: any"},
+	{"proxies", CONFIG_NETWORKS, LISTENER(proxies), .meaning =
+		"load balancers, as `\"192.0.2.10\"`, that say with the PROXY protocol (version 2) who the client is; from nobody else is that believed"},
 	{"max_bad_commands", CONFIG_NUMBER, LISTENER(max_bad_commands), "20", 1, 10000, .meaning =
 		"commands that fail in one session before it is closed"},
 	{"max_received_fields", CONFIG_NUMBER, LISTENER(max_received_fields), "100", 10, 1000, .meaning =

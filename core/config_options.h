@@ -73,7 +73,7 @@ enum config_section {
 };
 #define CONFIG_SECTION_COUNT (SECTION_WEB + 1)
 
-#define CONFIG_SECTION_OPTIONS_MAX 32
+#define CONFIG_SECTION_OPTIONS_MAX 48
 
 struct config_section_kind {
 	const char *name; /* "" for what stands outside of sections */

@@ -69,6 +69,8 @@ static int open_listeners(struct daemon *daemon, struct reason *reason)
 			socket->listener = (unsigned)i;
 			socket->leaves_in_backlog = listener->profile == PROFILE_FRAGILE;
 			socket->refusal = server_refusal(listener);
+			socket->proxies =
+				listener->proxies; /* the server keeps this configuration */
 			daemon->socket_count++;
 		}
 	}
@@ -224,6 +226,9 @@ static struct admission_limits *client_limits(const struct config *config)
 		limits[i].total = config->listeners[i].max_connections;
 		limits[i].reserves = config->listeners[i].profile == PROFILE_FRAGILE;
 		limits[i].address = config->listeners[i].max_connections_per_address;
+		limits[i].network = config->listeners[i].max_connections_per_network;
+		limits[i].address_rate = config->listeners[i].connection_rate_per_address;
+		limits[i].network_rate = config->listeners[i].connection_rate_per_network;
 	}
 	return limits;
 }
@@ -261,7 +266,8 @@ static int start_intake(struct daemon *daemon, struct reason *reason)
 	limits = client_limits(config);
 	if (limits == NULL)
 		return reason_set(reason, "out of memory");
-	daemon->admission = admission_open(shares.clients, limits, config->listener_count);
+	daemon->admission =
+		admission_open(shares.clients, limits, config->listener_count, &clock_system);
 	free(limits);
 	daemon->jobs = ring_open(JOB_RING_SIZE);
 	server_options.admission = daemon->admission;

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAPPED_BITS 96 /* IPv4's networks begin behind ::ffff:0:0/96 */
+#define MAPPED_BITS NETWORK_V4_BITS
 
 static const uint8_t mapped[MAPPED_BITS / 8] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
@@ -35,7 +35,7 @@ static bool same_prefix(const uint8_t *a, const uint8_t *b, unsigned bits)
 	return rest == 0 || (a[bits / 8] ^ b[bits / 8]) >> (8 - rest) == 0;
 }
 
-static void clear_behind(uint8_t bytes[16], unsigned bits)
+void network_clear_behind(uint8_t bytes[16], unsigned bits)
 {
 	for (unsigned bit = bits; bit < 128; bit++)
 		bytes[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
@@ -130,7 +130,7 @@ int network_parse(const char *text, struct network *out, struct reason *reason)
 			text, 128 - skipped_bits);
 	memcpy(out->bytes, bytes, sizeof(bytes));
 	out->prefix_bits = skipped_bits + bits;
-	clear_behind(out->bytes, out->prefix_bits);
+	network_clear_behind(out->bytes, out->prefix_bits);
 	if (memcmp(out->bytes, bytes, sizeof(bytes)) != 0)
 		return refuse_host_bits(text, out, reason);
 	return 0;

@@ -24,6 +24,8 @@ struct network {
 	char zone[IF_NAMESIZE]; /* "": any */
 };
 
+#define NETWORK_V4_BITS 96 /* IPv4's bytes begin behind so many bits, ::ffff:0:0/96 */
+
 struct network_list {
 	struct network *items;
 	size_t count;
@@ -33,6 +35,8 @@ int network_parse(const char *text, struct network *out, struct reason *reason);
 int network_list_add(struct network_list *list, const char *text, struct reason *reason);
 /* The host as its 16 bytes, IPv4 in its mapped form; false for what has none (a Unix path). */
 bool network_host_bytes(const struct address *address, uint8_t bytes[16]);
+/* What is left of a host when its network has so many bits. */
+void network_clear_behind(uint8_t bytes[16], unsigned bits);
 bool network_has(const struct network *network, const struct address *address);
 bool network_list_has(const struct network_list *list, const struct address *address);
 void network_list_fini(struct network_list *list);

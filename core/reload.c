@@ -61,10 +61,18 @@ static bool same_text(const char *a, const char *b)
 	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
+static bool same_networks(const struct network_list *a, const struct network_list *b)
+{
+	for (size_t i = 0; a->count == b->count && i < a->count; i++)
+		if (memcmp(&a->items[i], &b->items[i], sizeof(a->items[i])) != 0)
+			return false;
+	return a->count == b->count;
+}
+
 static bool same_listener(const struct config_listener *a, const struct config_listener *b)
 {
 	if (strcmp(a->name, b->name) != 0 || a->profile != b->profile ||
-		a->address_count != b->address_count)
+		a->address_count != b->address_count || !same_networks(&a->proxies, &b->proxies))
 		return false;
 	for (size_t i = 0; i < a->address_count; i++)
 		if (strcmp(a->addresses[i], b->addresses[i]) != 0)
@@ -95,7 +103,7 @@ static const char *find_restart_need(const struct config *old, const struct conf
 		return "the number of listeners";
 	for (size_t i = 0; i < old->listener_count; i++)
 		if (!same_listener(&old->listeners[i], &new->listeners[i]))
-			return "a listener's name, address or profile";
+			return "a listener's name, address, profile or proxies";
 	return NULL;
 }
 

@@ -50,7 +50,7 @@ static void open_fixture(struct fixture *fixture, const struct setting *setting)
 			.refusal = i == FRAGILE ? NULL : REFUSAL,
 		};
 	}
-	fixture->admission = admission_open(setting->total, limits, LISTENERS);
+	fixture->admission = admission_open(setting->total, limits, LISTENERS, &clock_system);
 	fixture->jobs = ring_open(setting->ring);
 	assert_true(fixture->admission != NULL && fixture->jobs != NULL);
 	fixture->echo.admission = fixture->admission;

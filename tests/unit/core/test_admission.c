@@ -32,7 +32,7 @@ static struct address numbered_host(unsigned number)
 static void an_address_has_its_limit_and_others_have_theirs(void **state)
 {
 	const struct admission_limits limits = {.total = 100, .address = 2};
-	struct admission *admission = admission_open(100, &limits, 1);
+	struct admission *admission = admission_open(100, &limits, 1, &clock_system);
 	struct address one = host("192.0.2.1:1000"), again = host("192.0.2.1:2000"),
 		       other = host("192.0.2.2"), six = host("2001:db8::1");
 	struct admission_ticket tickets[5], refused;
@@ -61,7 +61,7 @@ static void listeners_have_limits_of_their_own_and_one_in_total(void **state)
 {
 	const struct admission_limits limits[] = {
 		{.total = 2, .address = 2}, {.total = 5, .address = 5}};
-	struct admission *admission = admission_open(4, limits, 2);
+	struct admission *admission = admission_open(4, limits, 2, &clock_system);
 	struct address one = host("192.0.2.1");
 	struct admission_ticket tickets[4], refused;
 
@@ -89,7 +89,7 @@ static void last_tenth_is_for_addresses_without_a_connection(void **state)
 {
 	const struct admission_limits limits[] = {
 		{.total = 20, .address = 20, .reserves = true}, {.total = 100, .address = 100}};
-	struct admission *admission = admission_open(100, limits, 2);
+	struct admission *admission = admission_open(100, limits, 2, &clock_system);
 	struct address bulk = host("192.0.2.1"), peer;
 	struct admission_ticket tickets[100], refused;
 	unsigned count = 0;
@@ -134,7 +134,7 @@ static void last_tenth_is_for_addresses_without_a_connection(void **state)
 static void room_is_asked_once_and_taken_once(void **state)
 {
 	const struct admission_limits limits = {.total = 1, .address = 1, .reserves = true};
-	struct admission *admission = admission_open(100, &limits, 1);
+	struct admission *admission = admission_open(100, &limits, 1, &clock_system);
 	struct address one = host("192.0.2.1");
 	struct admission_ticket ticket;
 
@@ -156,7 +156,7 @@ static void an_address_is_found_again_whoever_came_and_went(void **state)
 {
 	enum { TOTAL = 64, OTHERS = TOTAL - 2 };
 	const struct admission_limits limits = {.total = TOTAL, .address = 2};
-	struct admission *admission = admission_open(TOTAL, &limits, 1);
+	struct admission *admission = admission_open(TOTAL, &limits, 1, &clock_system);
 	struct address one = host("192.0.2.1");
 	struct admission_ticket mine[2], refused, others[OTHERS];
 
@@ -185,7 +185,7 @@ static void as_many_addresses_as_the_total_have_a_place(void **state)
 {
 	enum { TOTAL = 5000 };
 	const struct admission_limits limits = {.total = TOTAL, .address = 1};
-	struct admission *admission = admission_open(TOTAL, &limits, 1);
+	struct admission *admission = admission_open(TOTAL, &limits, 1, &clock_system);
 	static struct admission_ticket tickets[TOTAL];
 	struct admission_ticket refused;
 	struct address more = host("192.0.2.1");
@@ -208,7 +208,7 @@ static void four_fifths_of_the_places_are_a_crowd(void **state)
 {
 	const struct admission_limits limits[] = {
 		{.total = 5, .address = 5}, {.total = 100, .address = 100}};
-	struct admission *admission = admission_open(10, limits, 2);
+	struct admission *admission = admission_open(10, limits, 2, &clock_system);
 	struct admission_ticket tickets[8];
 	struct address one = host("192.0.2.1");
 
@@ -271,7 +271,7 @@ static void threads_that_come_and_go_leak_nothing(void **state)
 	unsigned in = 0;
 
 	(void)state;
-	shared = admission_open(2 * THREADS, &limits, 1);
+	shared = admission_open(2 * THREADS, &limits, 1, &clock_system);
 	for (unsigned i = 0; i < THREADS; i++) {
 		counts[i].number = i;
 		assert_int_equal(pthread_create(&threads[i], NULL, come_and_go, &counts[i]), 0);
@@ -294,9 +294,110 @@ static void threads_that_come_and_go_leak_nothing(void **state)
 	admission_close(&shared);
 }
 
+static void a_network_has_its_limit_whatever_its_addresses(void **state)
+{
+	const struct admission_limits limits = {.total = 100, .address = 10, .network = 2};
+	struct admission *admission = admission_open(100, &limits, 1, &clock_system);
+	struct address one = host("192.0.2.1"), two = host("192.0.2.254"),
+		       third = host("192.0.2.3"), next = host("192.0.3.1"),
+		       six = host("2001:db8:0:1::1"), six_two = host("2001:db8:0:1:ffff::2"),
+		       six_third = host("2001:db8:0:1:1::3"), six_next = host("2001:db8:0:2::1");
+	struct admission_ticket tickets[7], refused;
+
+	(void)state;
+	assert_int_equal(admission_enter(admission, 0, &one, &tickets[0]), ADMISSION_IN);
+	assert_int_equal(admission_enter(admission, 0, &two, &tickets[1]), ADMISSION_IN);
+	assert_int_equal(admission_enter(admission, 0, &third, &refused), ADMISSION_NETWORK_FULL);
+	assert_int_equal(admission_enter(admission, 0, &next, &tickets[2]), ADMISSION_IN);
+	assert_int_equal(admission_enter(admission, 0, &six, &tickets[3]), ADMISSION_IN);
+	assert_int_equal(admission_enter(admission, 0, &six_two, &tickets[4]), ADMISSION_IN);
+	assert_int_equal(
+		admission_enter(admission, 0, &six_third, &refused), ADMISSION_NETWORK_FULL);
+	assert_int_equal(admission_enter(admission, 0, &six_next, &tickets[5]), ADMISSION_IN);
+	assert_int_equal(admission_count(admission), 6);
+	admission_leave(admission, &tickets[0]);
+	assert_int_equal(admission_enter(admission, 0, &third, &tickets[6]), ADMISSION_IN);
+	assert_int_equal(admission_enter(admission, 0, &one, &refused), ADMISSION_NETWORK_FULL);
+	for (int i = 1; i < 7; i++)
+		admission_leave(admission, &tickets[i]);
+	assert_int_equal(admission_count(admission), 0);
+	admission_close(&admission);
+}
+
+/* Comes `times` times and goes at once; returns how often it was let in. */
+static unsigned come(struct admission *admission, const struct address *peer, unsigned times,
+	enum admission_answer refusal)
+{
+	struct admission_ticket ticket;
+	unsigned in = 0;
+
+	while (times-- > 0) {
+		enum admission_answer answer = admission_enter(admission, 0, peer, &ticket);
+
+		if (answer == ADMISSION_IN) {
+			admission_leave(admission, &ticket);
+			in++;
+		} else {
+			assert_int_equal(answer, refusal);
+		}
+	}
+	return in;
+}
+
+static void who_comes_too_often_waits_for_its_rate(void **state)
+{
+	const struct admission_limits limits = {
+		.total = 100, .address = 10, .address_rate = 6, .network_rate = 9};
+	struct clock_turned clock;
+	struct admission *admission;
+	struct address one = host("192.0.2.1"), neighbour = host("192.0.2.2"),
+		       other = host("198.51.100.1");
+
+	(void)state;
+	clock_turned_init(&clock, 1000);
+	clock_turned_advance(&clock, 5000);
+	admission = admission_open(100, &limits, 1, &clock.clock);
+	assert_non_null(admission);
+	assert_int_equal(come(admission, &one, 50, ADMISSION_ADDRESS_RATE), 6);
+	/* what it asked for in vain took nothing of its network's */
+	assert_int_equal(come(admission, &neighbour, 50, ADMISSION_NETWORK_RATE), 3);
+	assert_int_equal(come(admission, &other, 3, ADMISSION_IN), 3);
+	clock_turned_advance(&clock, 9999); /* a network's step is 6667 ms, an address's 10 s */
+	assert_int_equal(come(admission, &one, 50, ADMISSION_ADDRESS_RATE), 0);
+	assert_int_equal(come(admission, &neighbour, 50, ADMISSION_NETWORK_RATE), 1);
+	clock_turned_advance(&clock, 3400);
+	assert_int_equal(come(admission, &one, 50, ADMISSION_NETWORK_RATE), 1);
+	clock_turned_advance(&clock, 60000); /* a minute makes all of it good, and no more */
+	assert_int_equal(come(admission, &one, 50, ADMISSION_ADDRESS_RATE), 6);
+	assert_int_equal(admission_count(admission), 0);
+	admission_close(&admission);
+}
+
+static void more_than_the_table_holds_are_let_in(void **state)
+{
+	const struct admission_limits limits = {.total = 100, .address = 10, .address_rate = 1};
+	struct clock_turned clock;
+	struct admission *admission;
+	unsigned in = 0;
+
+	(void)state;
+	clock_turned_init(&clock, 1000);
+	admission = admission_open(100, &limits, 1, &clock.clock);
+	for (unsigned number = 0; number < 100000; number++) {
+		struct address peer = numbered_host(number);
+
+		in += come(admission, &peer, 1, ADMISSION_IN);
+	}
+	assert_int_equal(in, 100000);
+	admission_close(&admission);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_network_has_its_limit_whatever_its_addresses),
+		cmocka_unit_test(who_comes_too_often_waits_for_its_rate),
+		cmocka_unit_test(more_than_the_table_holds_are_let_in),
 		cmocka_unit_test(an_address_has_its_limit_and_others_have_theirs),
 		cmocka_unit_test(listeners_have_limits_of_their_own_and_one_in_total),
 		cmocka_unit_test(last_tenth_is_for_addresses_without_a_connection),

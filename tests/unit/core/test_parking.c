@@ -50,7 +50,7 @@ static void open_fixture(struct fixture *fixture)
 	*fixture = (struct fixture){.full = false};
 	clock_turned_init(&fixture->clock, 0);
 	fixture->loop = loop_open(&fixture->clock.clock);
-	fixture->admission = admission_open(2000, &limits, 1);
+	fixture->admission = admission_open(2000, &limits, 1, &clock_system);
 	assert_true(fixture->loop != NULL && fixture->admission != NULL);
 	fixture->parking =
 		parking_open(fixture->loop, fixture->admission, PARKING_MAX, give, ask, fixture);

@@ -77,7 +77,7 @@ static inline void place_open_with(struct place *place, uint64_t map_bytes, stru
 	scene_open(&place->scene, map_bytes);
 	place->config = place_config("");
 	place->config->upstreams[0].number = place->scene.upstream;
-	place->admission = admission_open(1000, limits, 2);
+	place->admission = admission_open(1000, limits, 2, &clock_system);
 	place->ids = id_source_open(&place->scene.turned.clock, 0);
 	options = (struct server_options){.config = place->config,
 		.writer = place->scene.writer,
