@@ -26,7 +26,7 @@
 #define SIZE_MIN   64
 #define NO_SLOT    UINT32_MAX
 
-/* A word of the rates: a tag above, and below the time at which it is free again. */
+/* A word of the rates: a tag of 24 bits above, and below the time at which it is free again. */
 #define TIME_BITS    40
 #define TIME_MASK    ((UINT64_C(1) << TIME_BITS) - 1)
 #define RATES_SIZE   65536

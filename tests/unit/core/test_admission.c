@@ -386,9 +386,10 @@ static void more_than_the_table_holds_are_let_in(void **state)
 	for (unsigned number = 0; number < 100000; number++) {
 		struct address peer = numbered_host(number);
 
-		in += come(admission, &peer, 1, ADMISSION_IN);
+		in += come(admission, &peer, 1, ADMISSION_ADDRESS_RATE);
 	}
-	assert_int_equal(in, 100000);
+	/* one in some hundred thousand is taken for another: their tags are the same */
+	assert_in_range(in, 99990, 100000);
 	admission_close(&admission);
 }
 
