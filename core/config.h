@@ -29,6 +29,7 @@ enum upstream_tls {
 	UPSTREAM_TLS_REQUIRED,
 	UPSTREAM_TLS_IMPLICIT
 };
+enum listener_clear { LISTENER_CLEAR_OFF, LISTENER_CLEAR_DEVICES };
 enum listener_auth { LISTENER_AUTH_OFF, LISTENER_AUTH_OPTIONAL, LISTENER_AUTH_REQUIRED };
 enum listener_tls { LISTENER_TLS_OFF, LISTENER_TLS_STARTTLS, LISTENER_TLS_IMPLICIT };
 enum config_tls_version { CONFIG_TLS_1_0, CONFIG_TLS_1_1, CONFIG_TLS_1_2, CONFIG_TLS_1_3 };
@@ -43,7 +44,6 @@ struct config_paths {
 struct config_certificates {
 	struct config_paths certificates, keys;
 };
-
 
 /* What gives the right to relay; bits. */
 enum relay_way { RELAY_NETWORK = 1 << 0, RELAY_GRANT = 1 << 1, RELAY_AUTH = 1 << 2 };
@@ -79,6 +79,7 @@ struct config_listener {
 	char *domain; /* what addresses without one get; never NULL */
 	char *charset; /* what 8-bit text is taken for that does not say */
 	enum listener_auth auth; /* whether clients log in */
+	enum listener_clear auth_in_clear; /* who may without TLS */
 	int64_t full_store_patience_ms; /* fragile: how long a reply is held on a full store */
 	enum listener_tls tls;
 	enum config_tls_version min_tls;

@@ -238,15 +238,19 @@ static int complete_listener(struct config_draft *draft, const struct config_giv
 	return listener->domain != NULL ? 0 : out_of_memory(draft, given);
 }
 
+static bool takes_passwords(const struct config_listener *listener)
+{
+	return listener->tls != LISTENER_TLS_OFF || listener->auth_in_clear != LISTENER_CLEAR_OFF;
+}
+
 /* Who may log in, where it is not said: everybody whose password is safe on its way. */
 static enum listener_auth usual_auth(
 	const struct config_draft *draft, const struct config_listener *listener)
 {
 	if (listener->profile == PROFILE_SUBMISSION)
 		return LISTENER_AUTH_REQUIRED;
-	return config_has_auth(draft->config) && listener->tls != LISTENER_TLS_OFF
-		       ? LISTENER_AUTH_OPTIONAL
-		       : LISTENER_AUTH_OFF;
+	return config_has_auth(draft->config) && takes_passwords(listener) ? LISTENER_AUTH_OPTIONAL
+									   : LISTENER_AUTH_OFF;
 }
 
 static int check_login(struct config_draft *draft, struct config_given *given)
@@ -258,13 +262,16 @@ static int check_login(struct config_draft *draft, struct config_given *given)
 	if (listener->profile == PROFILE_SUBMISSION && listener->auth != LISTENER_AUTH_REQUIRED)
 		return config_fail(draft, given, "auth", 0,
 			"expected required: who submits logs in (profile = standard for others)");
+	if (listener->auth_in_clear != LISTENER_CLEAR_OFF && listener->profile != PROFILE_FRAGILE)
+		return config_fail(draft, given, "auth_in_clear", 0,
+			"expected profile = fragile with it: others log in over TLS");
 	if (listener->auth == LISTENER_AUTH_OFF)
 		return 0;
 	if (!config_has_auth(draft->config))
 		return config_fail(draft, given,
 			listener->profile == PROFILE_SUBMISSION ? "profile" : "auth", 0,
 			"expected a section auth with it, which says who keeps the accounts");
-	if (listener->tls == LISTENER_TLS_OFF)
+	if (!takes_passwords(listener))
 		return config_fail(draft, given, "tls", 0,
 			"expected starttls or implicit: passwords are taken over TLS only");
 	return 0;

@@ -65,6 +65,12 @@ static const struct config_choice tls_versions[] = {
 	{NULL, 0, false},
 };
 
+static const struct config_choice listener_clear[] = {
+	{"off", LISTENER_CLEAR_OFF, false},
+	{"devices", LISTENER_CLEAR_DEVICES, false},
+	{NULL, 0, false},
+};
+
 static const struct config_choice listener_auth[] = {
 	{"off", LISTENER_AUTH_OFF, false},
 	{"optional", LISTENER_AUTH_OPTIONAL, false},
@@ -171,6 +177,8 @@ static const struct config_option listen_options[] = {
 		"their private keys, in the same order"},
 	{"auth", CONFIG_CHOICE, LISTENER(auth), .choices = listener_auth, .meaning =
 		"whether clients log in: `required` before they send; not given, it is `required` on a submission listener, `optional` where there is a section `auth` and TLS, else `off`"},
+	{"auth_in_clear", CONFIG_CHOICE, LISTENER(auth_in_clear), "off", .choices = listener_clear, .meaning =
+		"fragile only: who may log in without TLS: nobody, or `devices`, accounts whose grant has `auth_in_clear`"},
 };
 
 static const struct config_option client_options[] = {

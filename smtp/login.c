@@ -7,6 +7,7 @@
 #include "core/log.h"
 #include "core/metrics.h"
 #include "smtp/deadline.h"
+#include "smtp/login_grant.h"
 #include "smtp/notice.h"
 #include "smtp/session.h"
 
@@ -18,6 +19,7 @@ struct login {
 	enum sasl_mechanism mechanism;
 	enum login_stage stage;
 	enum auth_result result;
+	bool is_ignored; /* a grant takes any (Q-99): the desk is not asked */
 	bool is_answered; /* the reply waits for its time */
 	int64_t due_mono_ms; /* of the reply, or of the next question */
 	char password
@@ -219,6 +221,24 @@ static void set_name(struct login *login, const char *name, size_t size)
 	login->errand.request.account[size] = '\0';
 }
 
+/*
+ * A person's password has gone over the network for all to read, and must not become a habit. The desk is asked of nobody's
+ * account instead, so that the answer, and its time, tell nothing.
+ */
+static void ask_for_nobody(struct session *session)
+{
+	struct auth_request *request = &session->login->errand.request;
+	struct log_quoted account;
+
+	log_event_limited(LOG_WARNING, "auth_in_clear",
+		"client=%s listener=%s account=\"%s\" hint=\"no grant lets this account log in "
+		"without TLS: its password went over the network in clear and should be "
+		"changed\"",
+		session->client, session->listener->name, log_text(&account, request->account));
+	request->account[0] = '\0';
+	ask(session);
+}
+
 static void take_password(struct session *session, const char *password, size_t size)
 {
 	struct login *login = session->login;
@@ -232,7 +252,11 @@ static void take_password(struct session *session, const char *password, size_t 
 		login->password[size] = '\0';
 		session->parser.line_max = session->policy->command_line_bytes;
 		session_move(session, SESSION_CHECKING);
-		ask(session);
+		if (conn_is_tls(&session->channel.conn) ||
+			login_grant_takes_in_clear(session, login->errand.request.account))
+			ask(session);
+		else
+			ask_for_nobody(session);
 	}
 }
 
@@ -287,11 +311,36 @@ static void take_decoded(struct session *session, const char *message, size_t si
 		take_password(session, message, size);
 }
 
+/* Whatever it says. */
+static void ignore(struct session *session)
+{
+	struct login *login = session->login;
+	enum sasl_mechanism mechanism = login->mechanism;
+
+	if (login->stage == LOGIN_WANTS_NAME) {
+		login->stage = LOGIN_WANTS_PASSWORD;
+		session_reply(session, "334 " SASL_PROMPT_PASSWORD);
+		return;
+	}
+	metric_add(
+		mechanism == SASL_PLAIN ? METRIC_AUTH_PLAIN_IGNORED : METRIC_AUTH_LOGIN_IGNORED, 1);
+	log_event_limited(LOG_INFO, "auth", "client=%s listener=%s mechanism=%s result=ignored",
+		session->client, session->listener->name, sasl_mechanism_name(mechanism));
+	session_quirk(session, QUIRK_AUTH_MUST, NULL, 0);
+	end(session);
+	session_reply(session, "235 2.7.0 Authentication succeeded");
+}
+
 static void take_response(struct session *session, const char *text, size_t size)
 {
 	char message[SASL_BYTES];
-	ssize_t got = sasl_decode(text, size, message);
+	ssize_t got;
 
+	if (session->login->is_ignored) {
+		ignore(session);
+		return;
+	}
+	got = sasl_decode(text, size, message);
 	if (got < 0) {
 		give_up(session, "501 5.5.2 Response is not base64");
 		return;
@@ -330,6 +379,7 @@ void login_begin(
 	}
 	login->session = session;
 	login->mechanism = mechanism;
+	login->is_ignored = login_grant_takes_any(session);
 	login->stage = mechanism == SASL_PLAIN ? LOGIN_WANTS_PLAIN : LOGIN_WANTS_NAME;
 	session->login = login;
 	session->parser.line_max = SASL_LINE_BYTES;

@@ -2,12 +2,25 @@
 #include <stdlib.h>
 
 #include "smtp/login.h"
+#include "smtp/login_grant.h"
 #include "smtp/verb.h"
+
+static bool has_accounts(const struct session *session)
+{
+	return session->listener->auth != LISTENER_AUTH_OFF && session->shared->auth.auth != NULL;
+}
+
+static bool is_in_clear(const struct session *session)
+{
+	return !conn_is_tls(&session->channel.conn);
+}
 
 bool auth_is_offered(const struct session *session)
 {
-	return session->listener->auth != LISTENER_AUTH_OFF && session->shared->auth.auth != NULL &&
-	       conn_is_tls(&session->channel.conn);
+	bool may_be_in_clear = session->listener->auth_in_clear != LISTENER_CLEAR_OFF;
+
+	return (has_accounts(session) && (!is_in_clear(session) || may_be_in_clear)) ||
+	       login_grant_takes_any(session);
 }
 
 bool auth_is_missing(const struct session *session)
@@ -26,7 +39,7 @@ static void refuse_unoffered(struct session *session)
 {
 	if (session->policy->lenient)
 		session_quirk(session, QUIRK_AUTH_UNASKED, "AUTH", 4);
-	if (session->listener->auth == LISTENER_AUTH_OFF || session->shared->auth.auth == NULL)
+	if (!has_accounts(session))
 		session_reply(session, "502 5.5.1 Command is not offered here");
 	else
 		session_reject_one(session, "538 5.7.11 Passwords are taken over TLS only");
@@ -62,6 +75,8 @@ void verb_auth(struct session *session, const struct command *command)
 		session_quirk(session, QUIRK_AUTH_UNASKED, "AUTH", 4);
 	if (session->policy->lenient && session->login_failures > 0)
 		session_quirk(session, QUIRK_AUTH_AGAIN, "AUTH", 4);
+	if (session->policy->lenient && is_in_clear(session))
+		session_quirk(session, QUIRK_AUTH_IN_CLEAR, "AUTH", 4);
 	if (session->state == SESSION_NEW)
 		session_reject(session, "503 5.5.1 Send EHLO first");
 	else if (session->state != SESSION_READY)

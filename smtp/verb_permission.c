@@ -7,8 +7,7 @@
 
 #define REFUSED "550 5.7.1"
 
-/* A Unix socket's client is on this host. */
-static const struct address *peer_of(const struct session *session)
+const struct address *verb_permission_peer(const struct session *session)
 {
 	static const struct address loopback = {.size = sizeof(struct sockaddr_in),
 		.v4 = {.sin_family = AF_INET, .sin_addr = {.s_addr = 0x0100007f}}};
@@ -21,7 +20,7 @@ static struct permission_terms find_terms(const struct session *session)
 {
 	return (struct permission_terms){.config = session->config,
 		.listener = session->listener,
-		.client = {.peer = peer_of(session),
+		.client = {.peer = verb_permission_peer(session),
 			.account = session->account,
 			.certificate = session->certificate},
 		.in_networks = session->in_networks,

@@ -10,6 +10,9 @@
 
 #include "smtp/session.h"
 
+/* Who the client is to grants and networks: a Unix socket's is on this host. */
+const struct address *verb_permission_peer(const struct session *session);
+
 /*
  * At MAIL, where a login is required and missing: whether a lenient listener serves the client without one, as it has a grant
  * (Q-109).

@@ -105,6 +105,58 @@ def test_q96_in_clear_it_is_refused_and_the_mail_taken(door):
     assert message["account"] is None
 
 
+@pytest.fixture
+def clear_door(make_login, upstream):  # noqa: F811
+    upstream.busy("banner")
+    relay = make_login(profile="fragile", listen="tls = starttls auth_in_clear = devices")
+    relay.command("grant", "add", "scanner", "--owner", "owner@example.edu", "--account", "device", "--auth-in-clear", "yes")
+    return relay
+
+
+def test_q97_a_device_may_log_in_in_clear_where_listener_and_grant_say_so(clear_door):
+    with clear_door.client() as client:
+        assert "AUTH PLAIN LOGIN" in offers(client)
+        client.command(f"AUTH PLAIN {plain('device')}", 235)
+        transact(client)
+    assert of_login(clear_door) == ["Q-97"]
+    (message,) = clear_door.messages()
+    assert message["account"] == "device"
+
+
+def test_q97_but_never_a_person(clear_door):
+    """The right password is no better than a wrong one, and the operator is told; over TLS it is taken."""
+    with clear_door.client() as client:
+        client.hello()
+        right = client.command(f"AUTH PLAIN {plain('anna')}", 535)
+        assert client.command(f"AUTH PLAIN {plain('device', 'wrong')}", 535) == right
+    assert 'event=auth_in_clear client=127.0.0.1 listener=door account="anna"' in clear_door.log()
+    with secured(clear_door) as client:
+        client.command(f"AUTH PLAIN {plain('anna')}", 235)
+
+
+def test_q97_nor_when_the_grant_is_over(clear_door):
+    clear_door.command("grant", "suspend", "scanner", "--reason", "lost")
+    with clear_door.client() as client:
+        client.hello()
+        client.command(f"AUTH PLAIN {plain('device')}", 535)
+
+
+def test_q97_what_was_logged_in_is_forgotten_by_starttls(clear_door):
+    with Secure(clear_door.port) as client:
+        client.hello()
+        client.command(f"AUTH PLAIN {plain('device')}", 235)
+        client.starttls()
+        client.hello()
+        transact(client)
+    (message,) = clear_door.messages()
+    assert message["account"] is None
+
+
+def test_q97_only_on_fragile_listeners(make_login):  # noqa: F811
+    with pytest.raises(AssertionError, match="expected profile = fragile with it"):
+        make_login(listen="tls = starttls auth_in_clear = devices")
+
+
 def test_q98_three_tries_are_looked_at_and_then_the_network_decides(door):
     with secured(door) as client:
         for _ in range(30):
@@ -116,6 +168,32 @@ def test_q98_three_tries_are_looked_at_and_then_the_network_decides(door):
     assert message["account"] is None
     assert door.log().count("result=wrong") == 3
     assert not door.refusals()
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["in clear", "TLS"])
+def test_q99_any_login_of_a_granted_network_is_taken_and_means_nothing(make_login, upstream, tls):  # noqa: F811
+    upstream.busy("banner")
+    relay = make_login(profile="fragile")
+    relay.command("grant", "add", "copier", "--owner", "owner@example.edu", "--network", "127.0.0.1", "--takes-any-auth", "yes")
+    for dialogue in ([f"AUTH PLAIN {plain('anna', 'whatever')}"], ["AUTH LOGIN", b64("x"), b64("y")], ["AUTH PLAIN", "no base64"],
+                     ["AUTH LOGIN " + b64("anna"), ""]):
+        with secured(relay) if tls else relay.client() as client:
+            assert "AUTH PLAIN LOGIN" in offers(client)
+            for line in dialogue[:-1]:
+                client.command(line, 334)
+            client.command(dialogue[-1], 235)
+            client.command("MAIL FROM:<a@example.com>", 250)
+    with secured(relay) if tls else relay.client() as client:
+        client.hello()
+        client.command(f"AUTH PLAIN {plain('anna')}", 235)
+        client.command(f"AUTH PLAIN {plain('anna')}", 235)
+        transact(client)
+    (message,) = relay.messages()
+    assert message["account"] is None and message["grant"] == "copier"
+    assert "Q-99" in of_login(relay)
+    relay.command("grant", "revoke", "copier", "--reason", "gone")
+    with secured(relay) as client:
+        client.command(f"AUTH PLAIN {plain('anna', 'whatever')}", 535)
 
 
 def test_q100_a_password_may_be_short(make_tls, folder):  # noqa: F811

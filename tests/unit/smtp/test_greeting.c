@@ -25,12 +25,22 @@ static void open_fixture(struct fixture *fixture, const char *profile)
 	fixture->listener = (struct config_listener){.profile = PROFILE_FRAGILE,
 		.max_message_bytes = UINT64_C(2) << 30,
 		.max_recipients = 10000};
+	fixture->shared.clock = &clock_system;
+	fixture->shared.permits = permits_build(NULL, 0, NULL, 0);
+	assert_non_null(fixture->shared.permits);
+	fixture->session.channel.conn.peer.any.sa_family = AF_UNIX;
 	fixture->session.shared = &fixture->shared;
 	fixture->session.config = &fixture->config;
 	fixture->session.listener = &fixture->listener;
 	fixture->session.policy = policy_of(PROFILE_FRAGILE);
 	fixture->session.device = device_find(profile);
 	memset(fixture->session.client, 'c', 46); /* the longest IPv6 address */
+}
+
+static void close_fixture(struct fixture *fixture)
+{
+	bytes_fini(&fixture->shared.desk.output);
+	permits_close(&fixture->shared.permits);
 }
 
 /* What the session would send, NUL-terminated. */
@@ -50,7 +60,7 @@ static void check_banner(const char *profile, const char *wanted)
 	line = said(&fixture);
 	assert_memory_equal(line, "220 ", 4);
 	assert_string_equal(line + 4 + GREETING_HOST_BYTES, wanted);
-	bytes_fini(&fixture.shared.desk.output);
+	close_fixture(&fixture);
 }
 
 static void banner_is_one_line(void **state)
@@ -72,7 +82,7 @@ static void longest_ehlo_is_under_the_least_segment(void **state)
 	assert_in_range(strlen(text), GREETING_HOST_BYTES, GREETING_EHLO_BYTES - 1);
 	assert_non_null(strstr(text, "\r\n250-SIZE 2147483648\r\n"));
 	assert_non_null(strstr(text, "\r\n250-PIPELINING\r\n"));
-	bytes_fini(&fixture.shared.desk.output);
+	close_fixture(&fixture);
 }
 
 static void only_the_last_line_has_no_hyphen_whatever_is_hidden(void **state)
@@ -86,7 +96,7 @@ static void only_the_last_line_has_no_hyphen_whatever_is_hidden(void **state)
 		greeting_ehlo(&fixture.session);
 		for (at = said(&fixture); (next = strstr(at, "\r\n")) != NULL; at = next + 2)
 			assert_int_equal(at[3], next[2] == '\0' ? ' ' : '-');
-		bytes_fini(&fixture.shared.desk.output);
+		close_fixture(&fixture);
 	}
 }
 
