@@ -55,8 +55,6 @@ void conn_end(struct conn *conn);
 /* `context` may go afterwards. 0, or -ENOMEM: it is still plain. What was read before is no part of it. */
 int conn_start_tls(struct conn *conn, struct ssl_ctx_st *context)
 	__attribute__((warn_unused_result));
-/* Plain again: not a byte of TLS was read or sent. */
-void conn_drop_tls(struct conn *conn);
 
 enum conn_handshake {
 	CONN_HANDSHAKE_DONE,

@@ -124,13 +124,6 @@ int conn_start_tls(struct conn *conn, struct ssl_ctx_st *context)
 	return 0;
 }
 
-void conn_drop_tls(struct conn *conn)
-{
-	SSL_free(conn->tls);
-	conn->tls = NULL;
-	conn->transport = &conn_plain;
-}
-
 /* ---- the handshake ---- */
 
 /* An alert of the peer's has a number of its own above this. */

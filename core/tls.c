@@ -12,7 +12,7 @@
 #include "core/metrics.h"
 #include "core/tls_certificate.h"
 
-#define CLIENT_CHAIN_BYTES (32 * 1024)
+#define CLIENT_CHAIN_BYTES (32L * 1024)
 #define TICKET_SECONDS     7200
 #define WARN_DAYS          14
 #define SECONDS_PER_DAY    86400

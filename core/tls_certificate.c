@@ -21,15 +21,7 @@ const char *tls_error(void)
 	return text != NULL ? text : "no reason given";
 }
 
-/* Nobody could type one in. */
-static int have_no_passphrase(char *out, int size, int writing, void *context)
-{
-	(void)out;
-	(void)size;
-	(void)writing;
-	(void)context;
-	return -1;
-}
+static char no_passphrase[] = ""; /* nobody could type one in */
 
 /* NULL: why not is said. */
 static BIO *open_file(const char *path, struct reason *reason)
@@ -59,12 +51,12 @@ static bool read_chain(struct tls_certificate *certificate, BIO *file)
 {
 	X509 *next;
 
-	certificate->leaf = PEM_read_bio_X509_AUX(file, NULL, have_no_passphrase, NULL);
+	certificate->leaf = PEM_read_bio_X509_AUX(file, NULL, NULL, no_passphrase);
 	certificate->chain = sk_X509_new_null();
 	if (certificate->leaf == NULL || certificate->chain == NULL)
 		return false;
 	while (sk_X509_num(certificate->chain) < CHAIN_MAX &&
-		(next = PEM_read_bio_X509(file, NULL, have_no_passphrase, NULL)) != NULL)
+		(next = PEM_read_bio_X509(file, NULL, NULL, no_passphrase)) != NULL)
 		if (sk_X509_push(certificate->chain, next) == 0) {
 			X509_free(next);
 			return false;
@@ -98,7 +90,7 @@ static enum tls_fault read_key(
 	if (file == NULL)
 		return TLS_WRONG_KEY;
 	ERR_clear_error();
-	certificate->key = PEM_read_bio_PrivateKey(file, NULL, have_no_passphrase, NULL);
+	certificate->key = PEM_read_bio_PrivateKey(file, NULL, NULL, no_passphrase);
 	BIO_free(file);
 	if (certificate->key == NULL)
 		reason_set(reason, "'%.200s' holds no private key in PEM without a passphrase: %s",
