@@ -43,7 +43,7 @@ struct auth_host {
 	const struct clock *clock;
 };
 
-#define AUTH_BACKEND_LETTERS 64
+#define AUTH_BACKEND_LETTERS 128 /* two a hashing thread, of which there are 64 at most */
 
 /* First in each backend's struct. */
 struct auth_backend {
