@@ -15,7 +15,7 @@
 #include "core/log.h"
 #include "core/ring.h"
 
-#define HASHING_NICE 10
+#define HASHING_NICE 5
 
 struct hasher {
 	struct auth_pool *pool;
