@@ -15,7 +15,8 @@
 /* A line with what continues it. */
 struct entry {
 	size_t line;
-	char *text;
+	size_t start; /* of its text */
+	char *text; /* set when all lines are read, as text moves while it grows */
 };
 
 struct reading {
@@ -39,8 +40,7 @@ static bool begin_entry(struct reading *reading, size_t line)
 	if (grown == NULL)
 		return false;
 	reading->entries = grown;
-	/* where it begins; text moves while it grows */
-	grown[reading->count++] = (struct entry){line, (char *)reading->text.size};
+	grown[reading->count++] = (struct entry){.line = line, .start = reading->text.size};
 	return true;
 }
 
@@ -74,8 +74,7 @@ static bool take_lines(struct reading *reading, const char *text, size_t size)
 		text = stop + 1;
 	}
 	for (size_t i = 0; done && i < reading->count; i++)
-		reading->entries[i].text =
-			(char *)reading->text.data + (size_t)reading->entries[i].text;
+		reading->entries[i].text = (char *)reading->text.data + reading->entries[i].start;
 	return done;
 }
 
@@ -197,8 +196,8 @@ static bool expand_prefix(const char *key, char *out)
 	if (parts >= (is_v4 ? 4U : 8U))
 		return false;
 	if (is_v4)
-		snprintf(out, POSTFIX_NETWORK_SIZE, "%s%s/%u", key, &".0.0.0"[(parts - 1) * 2],
-			parts * 8);
+		snprintf(out, POSTFIX_NETWORK_SIZE, "%s%s/%u", key,
+			&".0.0.0"[(size_t)(parts - 1) * 2], parts * 8);
 	else
 		snprintf(out, POSTFIX_NETWORK_SIZE, "%s::/%u", key, parts * 16);
 	return true;

@@ -154,11 +154,13 @@ static int look_at_all(struct explanation *explanation, enum registry_kind kind,
 
 /* ---- who decides ---- */
 
-static int decide(struct explanation *explanation, struct permit_group *group)
+static int decide(struct explanation *explanation)
 {
 	const struct permit_client client = {
 		&explanation->peer, explanation->account, explanation->certificate};
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
 	struct grant **grants = calloc(explanation->count + 1, sizeof(*grants));
+	struct permit_group group;
 	bool copied = grants != NULL;
 
 	for (size_t i = 0; copied && i < explanation->count; i++) {
@@ -176,9 +178,9 @@ static int decide(struct explanation *explanation, struct permit_group *group)
 	free(grants);
 	if (explanation->permits == NULL)
 		return -ENOMEM;
-	*group = permits_find(explanation->permits, &client);
+	group = permits_find(explanation->permits, &client);
 	explanation->choice = permits_choose(
-		group, explanation->from, explanation->is_ours, explanation->now_unix_ms);
+		&group, explanation->from, explanation->is_ours, explanation->now_unix_ms);
 	for (size_t i = 0; i < explanation->count; i++) {
 		if (explanation->choice.grant != NULL &&
 			strcmp(explanation->choice.grant->name,
@@ -337,17 +339,17 @@ static void answer_explanation(const struct explanation *explanation, struct ans
 
 static void explain(struct explanation *explanation, struct answer *answer)
 {
-	struct permit_group group;
 	int rc = -ENOMEM;
 
 	explanation->candidates = calloc(CANDIDATES_MAX, sizeof(*explanation->candidates));
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
 	explanation->suspensions = calloc(CANDIDATES_MAX, sizeof(*explanation->suspensions));
 	if (explanation->candidates != NULL && explanation->suspensions != NULL)
 		rc = look_at_all(explanation, REGISTRY_GRANT, look_at_grant);
 	if (rc == 0)
 		rc = look_at_all(explanation, REGISTRY_SUSPENSION, look_at_suspension);
 	if (rc == 0)
-		rc = decide(explanation, &group);
+		rc = decide(explanation);
 	if (rc < 0)
 		answer_store_error(answer, rc);
 	else
