@@ -192,12 +192,14 @@ static int take(void *owner, size_t line, json_t *grant)
 		return EX_OSERR;
 	}
 	if (name[0] != '\0' && (known->at.file != at.file || known->at.line != at.line)) {
-		json_decref(grant);
-		if (import->invocation->postfix)
-			return 0; /* a network may stand in many places */
+		int code = 0;
+
 		snprintf(twice, sizeof(twice), "it is there twice, first in line %zu",
 			known->at.line);
-		return add_problem(import, at, name, twice);
+		if (!import->invocation->postfix) /* a network may stand in many places */
+			code = add_problem(import, at, name, twice);
+		json_decref(grant);
+		return code;
 	}
 	size = json_dumpb(grant, NULL, 0, JSON_COMPACT);
 	if (++import->grants > GRANTS_MAX) {
@@ -272,7 +274,8 @@ static void print_result(const struct import *import)
 		printf(", %s unchanged", printable_number(import->unchanged, other));
 	puts(".");
 	if (invocation->postfix && import->imported > 0)
-		puts("They are approved for a year, for any sender, and their owners are unknown: "
+		puts("They are approved for the usual term, for any sender, and their owners are "
+		     "unknown: "
 		     "sluice grant\nlist --owner unknown shows them. Name owners and senders with "
 		     "sluice grant change.");
 }
