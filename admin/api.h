@@ -20,6 +20,8 @@
 #ifndef SLUICE_ADMIN_API_H
 #define SLUICE_ADMIN_API_H
 
+#include <stdbool.h>
+
 #include "core/clock.h"
 #include "core/config.h"
 #include "core/mailbox.h"
@@ -30,12 +32,16 @@
 
 struct api;
 
+/* Whether an address is in one of our domains (the option `domains`). */
+typedef bool is_ours_fn(const struct config *config, const char *address);
+
 struct api_options {
 	struct store *store;
 	struct writer *writer;
 	struct mailbox *scheduler; /* its inbox: questions and acts go there, ASK_CREDITS at most */
 	const struct clock *clock; /* one that runs: waits are measured on it */
 	struct config *config; /* shared */
+	is_ours_fn *is_ours; /* NULL: no address is */
 	int listen_fd; /* a listening Unix socket; the caller closes it after api_close */
 	struct registrar *
 		registrar; /* brings changes of the registry into force; NULL: there are no workers */

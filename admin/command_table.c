@@ -24,9 +24,9 @@
 	"values have blanks or semicolons between them. Rights are the fewest unless said: no\n" \
 	"--sender means any sender outside our own domains.\n"
 #define TERM_HELP                                                                              \
-	"Without --until and --for it ends in a year. --until takes a day too: 2027-11-23. A " \
-	"grant\n"                                                                              \
-	"without an owner is left alone unless --ownerless is given.\n"
+	"Without --until and --for it ends after the usual term, a year. --until takes a day " \
+	"too,\n"                                                                               \
+	"as 2027-11-23. A grant without an owner is left alone unless --ownerless is given.\n"
 
 const struct command command_table[] = {
 	{"status", "", "how the relay is: version, rates, queue, hosts, store", 0, 0,

@@ -24,7 +24,7 @@ static int parse_end(struct service *service, const struct request *request, uin
 	const char *until = request_parameter(request, "until");
 	const char *span = request_parameter(request, "for");
 	uint64_t now_unix_ms = clock_unix_ms(service->clock);
-	int64_t term_ms = GRANT_YEAR_MS;
+	int64_t term_ms = service->config->grant_term_ms;
 
 	if (until != NULL && span != NULL)
 		return refuse_end("for", span, "either this or until", answer);

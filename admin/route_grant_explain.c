@@ -377,6 +377,8 @@ void route_grant_explain(
 
 	if (explanation.from != NULL && strcmp(explanation.from, "<>") == 0)
 		explanation.from = "";
+	explanation.is_ours = explanation.from != NULL && service->is_ours != NULL &&
+			      service->is_ours(service->config, explanation.from);
 	if (client == NULL || address_parse(client, &explanation.peer) < 0)
 		answer_error(answer, 400, "client=%.100s: expected an IP address.",
 			client != NULL ? client : "");

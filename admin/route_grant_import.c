@@ -54,7 +54,8 @@ static bool complete(struct import *import, const json_t *object, struct grant *
 	if (in_force && grant->approved_unix_ms == 0)
 		grant->approved_unix_ms = import->now_unix_ms;
 	if (in_force && grant->expires_unix_ms == 0)
-		grant->expires_unix_ms = import->now_unix_ms + GRANT_YEAR_MS;
+		grant->expires_unix_ms =
+			import->now_unix_ms + (uint64_t)import->service->config->grant_term_ms;
 	if (grant->created_by[0] == '\0' &&
 		!grant_set_text(&grant->created_by, import->request->who))
 		return false;

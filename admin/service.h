@@ -6,6 +6,7 @@
 #ifndef SLUICE_ADMIN_SERVICE_H
 #define SLUICE_ADMIN_SERVICE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "admin/ask.h"
@@ -22,6 +23,7 @@ struct service {
 	struct ask *ask;
 	const struct clock *clock;
 	struct config *config; /* a reference; a reload swaps it */
+	bool (*is_ours)(const struct config *config, const char *address); /* api.h */
 	struct rates rates;
 	uint64_t started_unix_ms;
 	int64_t started_mono_ms;

@@ -163,6 +163,7 @@ struct config {
 	unsigned scan_workers;
 	enum virus_action on_virus;
 
+	int64_t grant_term_ms; /* from its approval to its end */
 	int64_t grace_ms; /* of a lapsed grant */
 	char *helpdesk; /* never NULL */
 };

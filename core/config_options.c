@@ -248,6 +248,8 @@ static const struct config_option scan_options[] = {
 };
 
 static const struct config_option grants_options[] = {
+	{"term", CONFIG_DURATION, TOP(grant_term_ms), "365d", 1 * DAYS, 3650 * DAYS, .meaning =
+		"how long a grant is in force from its approval or renewal on, where nobody says otherwise"},
 	{"grace", CONFIG_DURATION, TOP(grace_ms), "14d", 0, 365 * DAYS, .meaning =
 		"for how long mail is still taken, and held, when a grant has lapsed; then it is refused"},
 	{"helpdesk", CONFIG_MAILBOX, TOP(helpdesk), .meaning =

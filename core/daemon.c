@@ -30,6 +30,7 @@
 #include "scan/scan.h"
 #include "smtp/auth.h"
 #include "smtp/delivery.h"
+#include "smtp/ours.h"
 #include "smtp/server.h"
 
 /* Credits: how many requests each part may have under way; docs/architecture.md adds them up. */
@@ -293,6 +294,13 @@ static int start_intake(struct daemon *daemon, struct reason *reason)
 	return acceptor_start(&daemon->acceptor, &acceptor_options, reason);
 }
 
+static bool is_ours(const struct config *config, const char *address)
+{
+	char plain[OURS_ADDRESS_SIZE];
+
+	return ours_make_plain(address, plain) && ours_has(config, plain);
+}
+
 static int start_admin(struct daemon *daemon, struct reason *reason)
 {
 	const struct api_options options = {
@@ -301,6 +309,7 @@ static int start_admin(struct daemon *daemon, struct reason *reason)
 		.scheduler = daemon->scheduler_inbox,
 		.clock = &clock_system,
 		.config = daemon->config,
+		.is_ours = is_ours,
 		.listen_fd = daemon->admin_fd,
 		.registrar = daemon->registrar,
 		.main = daemon->inbox,

@@ -210,6 +210,15 @@ def test_explain_says_which_grant_decides_and_why(desk):
     assert "address" in desk.command("grant", "explain", code=64)
 
 
+def test_a_grant_without_senders_allows_what_is_not_ours(make_relay):
+    relay = make_relay(1, top='domains = {"example.edu"}\ngrants { term = 20d }\n')
+    add(relay, "any", "--network", "10.0.0.1")
+    assert relay.api("/v1/grants/any")["days_left"] in (19, 20)
+    assert explain(relay, "10.0.0.1", "x@example.org")[0] == "yes"
+    answer, _, why = explain(relay, "10.0.0.1", "x@EXAMPLE.edu")
+    assert answer == "sender" and "our own domains" in why["any"]
+
+
 # ---- files ----
 
 def test_what_is_exported_is_imported_unchanged(make_relay, tmp_path):
