@@ -33,6 +33,7 @@ enum listener_clear { LISTENER_CLEAR_OFF, LISTENER_CLEAR_DEVICES };
 enum listener_auth { LISTENER_AUTH_OFF, LISTENER_AUTH_OPTIONAL, LISTENER_AUTH_REQUIRED };
 enum listener_tls { LISTENER_TLS_OFF, LISTENER_TLS_STARTTLS, LISTENER_TLS_IMPLICIT };
 enum config_tls_version { CONFIG_TLS_1_0, CONFIG_TLS_1_1, CONFIG_TLS_1_2, CONFIG_TLS_1_3 };
+enum over_rate { OVER_RATE_PACE, OVER_RATE_REFUSE };
 enum virus_action { VIRUS_DISCARD, VIRUS_QUARANTINE };
 
 struct config_paths {
@@ -80,6 +81,9 @@ struct config_listener {
 	char *charset; /* what 8-bit text is taken for that does not say */
 	enum listener_auth auth; /* whether clients log in */
 	enum listener_clear auth_in_clear; /* who may without TLS */
+	enum over_rate over_rate;
+	unsigned address_messages, address_recipients; /* an hour; 0: any */
+	unsigned account_messages, account_recipients;
 	int64_t full_store_patience_ms; /* fragile: how long a reply is held on a full store */
 	enum listener_tls tls;
 	enum config_tls_version min_tls;
@@ -165,6 +169,9 @@ struct config {
 
 	int64_t grant_term_ms; /* from its approval to its end */
 	int64_t grace_ms; /* of a lapsed grant */
+	int64_t burst_ms; /* what comes of a rate in that time may come at once */
+	unsigned approve_messages, approve_recipients; /* a day; 0: any */
+	bool approve_addresses;
 	char *helpdesk; /* never NULL */
 };
 

@@ -233,6 +233,11 @@ static int complete_listener(struct config_draft *draft, const struct config_giv
 		listener->command_timeout_ms = fragile_idle_ms;
 	if (fragile && !is_given(given, "data_timeout"))
 		listener->data_timeout_ms = fragile_idle_ms;
+	if (fragile && !is_given(given, "over_rate"))
+		listener->over_rate = OVER_RATE_PACE;
+	if (fragile && listener->over_rate == OVER_RATE_REFUSE)
+		return config_fail(draft, given, "over_rate", 0,
+			"expected pace: a fragile client does not come again");
 	if (listener->domain == NULL)
 		listener->domain = strdup(draft->config->hostname);
 	return listener->domain != NULL ? 0 : out_of_memory(draft, given);

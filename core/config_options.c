@@ -86,6 +86,12 @@ static const struct config_choice upstream_tls[] = {
 	{NULL, 0, false},
 };
 
+static const struct config_choice over_rates[] = {
+	{"pace", OVER_RATE_PACE, false},
+	{"refuse", OVER_RATE_REFUSE, false},
+	{NULL, 0, false},
+};
+
 static const struct config_choice virus_actions[] = {
 	{"discard", VIRUS_DISCARD, false},
 	{"quarantine", VIRUS_QUARANTINE, true},
@@ -165,6 +171,16 @@ static const struct config_option listen_options[] = {
 		"fragile only: what an address without a domain gets; without it the hostname"},
 	{"charset", CONFIG_CHARSET, LISTENER(charset), "windows-1252", .meaning =
 		"fragile only: what 8-bit text is taken for that does not say what it is"},
+	{"over_rate", CONFIG_CHOICE, LISTENER(over_rate), "refuse", .choices = over_rates, .meaning =
+		"what is over a rate: `pace` takes it and sends it on when the rate permits, `refuse` says 450 4.7.1; not given, it is pace on a fragile listener, where refuse cannot be had"},
+	{"address_messages", CONFIG_NUMBER, LISTENER(address_messages), "0", 0, 1000000000, .meaning =
+		"messages an hour from one address; 0: any"},
+	{"address_recipients", CONFIG_NUMBER, LISTENER(address_recipients), "0", 0, 1000000000, .meaning =
+		"recipients an hour from one address; 0: any"},
+	{"account_messages", CONFIG_NUMBER, LISTENER(account_messages), "0", 0, 1000000000, .meaning =
+		"messages an hour of one account; 0: any"},
+	{"account_recipients", CONFIG_NUMBER, LISTENER(account_recipients), "0", 0, 1000000000, .meaning =
+		"recipients an hour of one account; 0: any"},
 	{"full_store_patience", CONFIG_DURATION, LISTENER(full_store_patience_ms), "4m", 1 * SECONDS, 30 * MINUTES, .meaning =
 		"fragile only: how long a reply is held back while the store is full, before 452 4.3.1"},
 	{"tls", CONFIG_CHOICE, LISTENER(tls), "off", .choices = listener_tls, .meaning =
@@ -254,6 +270,14 @@ static const struct config_option grants_options[] = {
 		"for how long mail is still taken, and held, when a grant has lapsed; then it is refused"},
 	{"helpdesk", CONFIG_MAILBOX, TOP(helpdesk), .meaning =
 		"whom refusals tell clients to write to; without it the postmaster"},
+	{"burst", CONFIG_DURATION, TOP(burst_ms), "1h", 1 * SECONDS, 1 * DAYS, .meaning =
+		"how much of a rate may be used at once: what it gives in this time; who hands over no more than that in any such time is never paced"},
+	{"approve_messages", CONFIG_NUMBER, TOP(approve_messages), "10000", 0, 1000000000, .meaning =
+		"messages a day of one grant or account, beyond which they are held until an operator releases them; not for grants of the lane bulk; 0: any"},
+	{"approve_recipients", CONFIG_NUMBER, TOP(approve_recipients), "2000", 0, 1000000000, .meaning =
+		"the same for different recipients a day, counted within some 3 per cent"},
+	{"approve_addresses", CONFIG_YES_NO, TOP(approve_addresses), "no", .meaning =
+		"whether these hold too for clients with neither a grant nor an account, by address"},
 };
 
 static const struct config_option tls_options[] = {

@@ -28,6 +28,8 @@ static const struct name_row {
 	{"mime-version", FIELD_MIME_VERSION},
 	{"dkim-signature", FIELD_DKIM},
 	{"auto-submitted", FIELD_AUTO_SUBMITTED},
+	{"precedence", FIELD_PRECEDENCE},
+	{"list-unsubscribe", FIELD_LIST_UNSUBSCRIBE},
 	{"references", FIELD_TOKENS},
 	{"in-reply-to", FIELD_TOKENS},
 	{"received", FIELD_TOKENS},

@@ -33,6 +33,8 @@ enum field_kind {
 	FIELD_MIME_VERSION,
 	FIELD_DKIM, /* DKIM-Signature */
 	FIELD_AUTO_SUBMITTED,
+	FIELD_PRECEDENCE,
+	FIELD_LIST_UNSUBSCRIBE,
 	FIELD_TOKENS, /* References, In-Reply-To, Received, List-…: never encoded, only folded */
 };
 

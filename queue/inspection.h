@@ -86,6 +86,8 @@ struct inspection_result {
 	bool is_empty; /* not a byte of it */
 	bool is_report; /* multipart/report (RFC 6522) */
 	bool keeps_author; /* it could not be rewritten: its header is too large for a plan */
+	bool is_bulk; /* Precedence: bulk, list or junk */
+	bool has_list_unsubscribe; /* List-Unsubscribe (RFC 2369) */
 	bool is_auto_submitted; /* Auto-Submitted: not "no" (RFC 3834) */
 	uint64_t
 		content_hash; /* of all the client's text: XXH3-64 with the seed; 0 where the terms do not want it */

@@ -388,6 +388,13 @@ static bool take_single(struct inspection *inspection, const struct mime_field *
 	return true;
 }
 
+/* What Precedence says (no RFC: RFC 3834 2 and 5 know it, and so do all list servers). */
+static bool is_bulk(const char *value, size_t size)
+{
+	return ascii_equals(value, size, "bulk") || ascii_equals(value, size, "list") ||
+	       ascii_equals(value, size, "junk");
+}
+
 static bool take_whole_field(struct inspection *inspection, const struct mime_field *field,
 	enum field_kind kind, bool *is_done)
 {
@@ -400,6 +407,10 @@ static bool take_whole_field(struct inspection *inspection, const struct mime_fi
 	trim(&value, &size);
 	if (kind == FIELD_AUTO_SUBMITTED && !ascii_equals(value, size, "no"))
 		inspection->result.is_auto_submitted = true;
+	if (kind == FIELD_LIST_UNSUBSCRIBE)
+		inspection->result.has_list_unsubscribe = true;
+	if (kind == FIELD_PRECEDENCE && is_bulk(value, size))
+		inspection->result.is_bulk = true;
 	if (kind == FIELD_BCC && repairs(inspection, REPAIR_CONTENT)) {
 		note_field(inspection, QUIRK_BCC, field);
 		*is_done = true;
@@ -419,10 +430,13 @@ static enum field_kind kind_to_repair(
 	case FIELD_DATE:
 	case FIELD_MESSAGE_ID:
 	case FIELD_AUTO_SUBMITTED:
+	case FIELD_LIST_UNSUBSCRIBE:
 	case FIELD_DKIM:
 		return FIELD_TOKENS;
 	case FIELD_BCC:
 		return FIELD_ADDRESSES;
+	case FIELD_PRECEDENCE:
+		return FIELD_UNSTRUCTURED;
 	default:
 		return kind;
 	}

@@ -12,5 +12,7 @@
 #include "smtp/session.h"
 
 void errand_send(struct session_shared *shared, enum writer_verb verb, uint64_t id);
+/* A message of ours, taken over; NULL: nothing. One that the store refuses is lost. */
+void errand_send_message(struct session_shared *shared, struct message *message);
 
 #endif

@@ -89,8 +89,8 @@ bool handoff_is_full(const struct handoff *handoff)
 	return handoff->under_way && handoff->text.held_bytes >= HANDOFF_HELD_BYTES;
 }
 
-bool handoff_add(
-	struct handoff *handoff, struct envelope *envelope, const struct message_repeat *repeat)
+bool handoff_add(struct handoff *handoff, struct envelope *envelope,
+	const struct message_repeat *repeat, const struct pace_terms *pace)
 {
 	struct message *message = calloc(1, sizeof(*message));
 
@@ -101,6 +101,8 @@ bool handoff_add(
 	message->envelope = envelope;
 	if (repeat != NULL)
 		message->repeat = *repeat;
+	if (pace != NULL)
+		message->pace = *pace;
 	message->pieces = text_take(&handoff->text, true);
 	handoff->request.message = message;
 	submit(handoff, WRITER_ADD);

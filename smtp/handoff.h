@@ -50,9 +50,10 @@ bool handoff_take(void *handoff, const void *bytes, size_t size);
 void handoff_advance(struct handoff *handoff);
 bool handoff_is_full(const struct handoff *handoff);
 
-/* Takes the envelope over; `repeat` is copied, NULL: none. False without memory: nothing was submitted, the envelope is closed. */
+/* Takes the envelope over; `repeat` and `pace` are copied, NULL: none. False without memory: nothing was submitted, the envelope is closed. */
 bool handoff_add(struct handoff *handoff, struct envelope *envelope,
-	const struct message_repeat *repeat) __attribute__((warn_unused_result));
+	const struct message_repeat *repeat, const struct pace_terms *pace)
+	__attribute__((warn_unused_result));
 /* Its answer says that it is a second copy of request.first_id, and nothing of it was stored. */
 bool handoff_is_copy(const struct handoff *handoff);
 void handoff_again(struct handoff *handoff);

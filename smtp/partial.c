@@ -65,7 +65,7 @@ bool partial_store(struct session *session)
 	envelope = data_envelope(session, NULL);
 	if (envelope != NULL && !hold_all(session, envelope))
 		envelope_close(&envelope);
-	return envelope != NULL && handoff_add(&transaction->handoff, envelope, NULL);
+	return envelope != NULL && handoff_add(&transaction->handoff, envelope, NULL, NULL);
 }
 
 void partial_log(const struct session *session)

@@ -21,6 +21,7 @@
 	[TROUBLE_STORE_FAILED] = {ACT_ANSWER,                                                      \
 		"451 4.3.0 Queue cannot be written, try again later"},                             \
 	[TROUBLE_STORE_UNKNOWN] = {ACT_CLOSE, NULL},                                               \
+	[TROUBLE_RATE] = {ACT_ANSWER, "450 4.7.1 Over the permitted rate, try again later"},       \
 	[TROUBLE_RECIPIENTS] = {ACT_ANSWER, "452 4.5.3 Too many recipients"},                      \
 	[TROUBLE_LOGINS] = {ACT_ANSWER_CLOSE, "421 4.7.0 Too many failed logins"},                 \
 	[TROUBLE_AUTH_UNAVAILABLE] = {ACT_ANSWER,                                                  \
@@ -53,6 +54,7 @@ static const struct policy policies[] = {
 			[TROUBLE_STORE_FULL] = {ACT_HOLD, "452 4.3.1 Queue is full, try again later"},
 			[TROUBLE_STORE_FAILED] = {ACT_CLOSE, NULL},
 			[TROUBLE_STORE_UNKNOWN] = {ACT_CLOSE, NULL},
+			[TROUBLE_RATE] = {ACT_CLOSE, NULL},
 			[TROUBLE_RECIPIENTS] = {ACT_ANSWER, "550 5.5.3 Too many recipients"},
 			[TROUBLE_LOGINS] = {ACT_ANSWER, "535 5.7.8 Too many failed logins in this session"},
 			[TROUBLE_AUTH_UNAVAILABLE] = {ACT_HOLD, "535 5.7.0 Logins cannot be checked now"},
@@ -92,6 +94,7 @@ enum metric policy_refusal_metric(enum trouble trouble)
 		[TROUBLE_MESSAGE_SIZE] = METRIC_COUNT,
 		[TROUBLE_MESSAGE_NUL] = METRIC_COUNT,
 		[TROUBLE_MESSAGE_LOOP] = METRIC_COUNT,
+		[TROUBLE_RATE] = METRIC_FRAGILE_OTHER,
 		[TROUBLE_NOT_PERMITTED] = METRIC_COUNT,
 	};
 
@@ -118,6 +121,7 @@ const char *policy_trouble_name(enum trouble trouble)
 		[TROUBLE_MESSAGE_SIZE] = "message is too large",
 		[TROUBLE_MESSAGE_NUL] = "message holds a NUL byte",
 		[TROUBLE_MESSAGE_LOOP] = "too many Received fields",
+		[TROUBLE_RATE] = "over the rate",
 		[TROUBLE_NOT_PERMITTED] = "not permitted",
 	};
 

@@ -36,6 +36,7 @@ enum trouble {
 	TROUBLE_MESSAGE_SIZE,
 	TROUBLE_MESSAGE_NUL,
 	TROUBLE_MESSAGE_LOOP, /* too many Received fields */
+	TROUBLE_RATE, /* pacing.h has the words; never on a fragile listener */
 	TROUBLE_NOT_PERMITTED, /* permission.h has the words */
 	TROUBLE_COUNT
 };

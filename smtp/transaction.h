@@ -31,6 +31,7 @@ struct transaction {
 	struct bytes recipients; /* each: upstream number (2 bytes), address, NUL */
 	size_t recipient_count;
 	struct permission permission; /* of its client, for it */
+	bool is_unmarked_bulk; /* and nothing in it says how to be rid of more (pacing.h) */
 	bool is_partial; /* its end never came (partial.h) */
 	bool is_chunked; /* its text comes by BDAT */
 	bool chunk_is_last;

@@ -15,6 +15,7 @@
 #include "smtp/deadline.h"
 #include "smtp/errand.h"
 #include "smtp/notice.h"
+#include "smtp/pacing.h"
 #include "smtp/partial.h"
 #include "smtp/trace.h"
 #include "smtp/verb.h"
@@ -142,6 +143,7 @@ static void accept_message(struct session *session)
 	if (transaction->handoff.request.renamed)
 		note_same_message_id(session);
 	log_accepted(session);
+	pacing_accepted(session);
 	notice_message(session);
 	metric_add(METRIC_MESSAGES_RECEIVED, 1);
 	metric_add(METRIC_RECIPIENTS_RECEIVED, transaction->recipient_count);
@@ -175,8 +177,10 @@ static void refuse_message(struct session *session)
 	struct log_quoted from;
 	char id[ID_TEXT_SIZE], words[PERMISSION_TEXT_SIZE];
 	bool may_not = transaction->refusal == TROUBLE_NOT_PERMITTED;
-	const char *why = may_not ? verb_permission_why(session, words)
-				  : policy_trouble_name(transaction->refusal);
+	bool over_rate = transaction->refusal == TROUBLE_RATE;
+	const char *why = may_not     ? verb_permission_why(session, words)
+			  : over_rate ? pacing_explain(session, words)
+				      : policy_trouble_name(transaction->refusal);
 
 	log_event_limited(LOG_NOTICE, "rejected",
 		"id=%s client=%s listener=%s from=<%s> size=%llu why=\"%s\"",
@@ -191,6 +195,8 @@ static void refuse_message(struct session *session)
 			transaction->dotstream.received_fields);
 	if (may_not)
 		session_reply_text(session, "550 5.7.1", why);
+	else if (over_rate)
+		session_reply_text(session, "450 4.7.1", why);
 	else
 		session_trouble(session, transaction->refusal);
 	session_reset(session);
@@ -299,9 +305,10 @@ static void answer_chunk(struct session *session)
 
 void data_end(struct session *session)
 {
-	const struct transaction *transaction = session->transaction;
+	struct transaction *transaction = session->transaction;
 	enum trouble why = judge_text(session);
 	struct message_repeat repeat = {0};
+	struct pace_terms pace;
 	struct envelope *envelope;
 
 	if (!transaction->dotstream.lf_only)
@@ -312,9 +319,12 @@ void data_end(struct session *session)
 	}
 	if (why == TROUBLE_NONE) {
 		envelope = data_envelope(session, &repeat);
-		if (envelope != NULL &&
-			handoff_add(&session->transaction->handoff, envelope, &repeat))
-			return;
+		if (envelope != NULL) {
+			pacing_terms(session, envelope, &pace);
+			transaction->is_unmarked_bulk = pace.is_unmarked_bulk;
+			if (handoff_add(&transaction->handoff, envelope, &repeat, &pace))
+				return;
+		}
 		why = transaction->refusal != TROUBLE_NONE ? transaction->refusal : TROUBLE_MEMORY;
 	}
 	give_up(session, why);
@@ -365,6 +375,8 @@ static enum trouble judge_result(int result)
 		return TROUBLE_STORE_FULL;
 	case -EIO:
 		return TROUBLE_STORE_UNKNOWN;
+	case -EAGAIN:
+		return TROUBLE_RATE;
 	default:
 		return TROUBLE_STORE_FAILED;
 	}

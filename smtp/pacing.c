@@ -1,0 +1,111 @@
+#include "smtp/pacing.h"
+
+#include <stdio.h>
+
+#include "core/log.h"
+#include "smtp/errand.h"
+#include "smtp/report.h"
+#include "smtp/transaction.h"
+
+/* ---- before ---- */
+
+static bool is_bulk(const struct session *session, const struct envelope *envelope)
+{
+	return session->transaction->findings.is_bulk || envelope->lane == LANE_BULK ||
+	       envelope->recipient_count >= PACING_BULK_RECIPIENTS;
+}
+
+void pacing_terms(
+	const struct session *session, const struct envelope *envelope, struct pace_terms *out)
+{
+	const struct config_listener *listener = session->listener;
+	const struct config *config = session->config;
+	const struct grant *grant = session->transaction->permission.grant;
+
+	*out = (struct pace_terms){
+		.rates = {[PACE_ACCOUNT] = {listener->account_messages,
+				  listener->account_recipients},
+			[PACE_ADDRESS] = {listener->address_messages,
+				listener->address_recipients}},
+		.burst_ms = config->burst_ms,
+		.refuses = listener->over_rate == OVER_RATE_REFUSE,
+		.approve_hold_ms = config->queue_lifetime_ms,
+		.counts_address = config->approve_addresses,
+		.is_unmarked_bulk = is_bulk(session, envelope) &&
+				    !session->transaction->findings.has_list_unsubscribe,
+	};
+	if (grant != NULL && envelope->grant != NULL)
+		out->rates[PACE_GRANT] =
+			(struct pace_rate){grant->messages_per_hour, grant->recipients_per_hour};
+	if (envelope->grant == NULL || envelope->lane != LANE_BULK) {
+		out->approve_messages = config->approve_messages;
+		out->approve_recipients = config->approve_recipients;
+	}
+}
+
+/* ---- behind ---- */
+
+/* Waits for nothing: what the store does not take is in the log all the same. */
+static void tell_operator(
+	struct session *session, const struct pace_outcome *outcome, const char *id)
+{
+	const struct config *config = session->config;
+	char body[PACE_SAY_SIZE + 1024], subject[PACE_SAY_SIZE + 64];
+	struct report report = {.config = config,
+		.id = id_next(session->shared->ids),
+		.now_unix_ms = clock_unix_ms(session->shared->clock),
+		.subject = subject,
+		.body = body};
+
+	snprintf(subject, sizeof(subject), "Held for approval: %s", outcome->said);
+	snprintf(body, sizeof(body),
+		"%s.\r\n"
+		"\r\n"
+		"What comes beyond that today is taken and held; the first message held is %s.\r\n"
+		"\r\n"
+		"To see it:     sluice queue list --held volume\r\n"
+		"To send it on: sluice queue release --all --held volume\r\n"
+		"To remove it:  sluice queue delete --all --held volume\r\n"
+		"\r\n"
+		"What nobody has removed goes on when its hold ends. Mail that is always this\r\n"
+		"much belongs under a grant of the lane bulk, for which there is no such "
+		"limit.\r\n",
+		outcome->said, id);
+	errand_send_message(session->shared, report_write(&report));
+}
+
+void pacing_accepted(struct session *session)
+{
+	struct transaction *transaction = session->transaction;
+	const struct pace_outcome *outcome = &transaction->handoff.request.pace;
+	char id[ID_TEXT_SIZE], until[CLOCK_RFC3339_SIZE];
+	struct log_quoted said;
+
+	id_format(transaction->handoff.id, id);
+	if (transaction->is_unmarked_bulk)
+		log_event_limited(LOG_NOTICE, "bulk_unmarked",
+			"id=%s client=%s recipients=%zu why=\"no List-Unsubscribe\"", id,
+			session->client, transaction->recipient_count);
+	if (outcome->held == HOLD_ORDINARY)
+		return;
+	clock_format_rfc3339(outcome->until_unix_ms, until);
+	log_text(&said, outcome->said);
+	if (outcome->held == HOLD_PACED)
+		log_event(LOG_INFO, "paced", "id=%s client=%s until=%s why=\"%s\"", id,
+			session->client, until, said.text);
+	else
+		log_event(LOG_WARNING, "volume_held", "id=%s client=%s until=%s why=\"%s\"%s", id,
+			session->client, until, said.text, outcome->is_first ? " alarm=yes" : "");
+	if (outcome->is_first)
+		tell_operator(session, outcome, id);
+}
+
+const char *pacing_explain(const struct session *session, char out[PACING_TEXT_SIZE])
+{
+	const struct pace_outcome *outcome = &session->transaction->handoff.request.pace;
+	char until[CLOCK_RFC3339_SIZE];
+
+	snprintf(out, PACING_TEXT_SIZE, "Over the rate: %s; try again at %s", outcome->said,
+		clock_format_rfc3339(outcome->until_unix_ms, until));
+	return out;
+}
