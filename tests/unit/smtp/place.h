@@ -69,8 +69,8 @@ static inline struct config *place_config(const char *extra)
 /* `auth` NULL: nobody can log in. */
 static inline void place_open_with(struct place *place, uint64_t map_bytes, struct auth *auth)
 {
-	struct admission_limits limits[] = {{.total = 500, .address = 500},
-		{.total = 500, .address = 500, .reserves = true}};
+	struct admission_limits limits[] = {
+		{.total = 500, .address = 500}, {.total = 500, .address = 500, .reserves = true}};
 	struct server_options options;
 
 	log_set_level(LOG_ERROR);
