@@ -14,8 +14,8 @@
 #include "admin/grant_file.h"
 #include "admin/printable.h"
 
-#define PAGE_LIMIT   500
-#define PAGE_BYTES   (4u << 20)
+#define PAGE_LIMIT   5000 /* as many as the relay takes: after each page it builds its table anew */
+#define PAGE_BYTES   (6u << 20)
 #define GRANTS_MAX   100000
 #define PROBLEMS_MAX 1000 /* that are named */
 

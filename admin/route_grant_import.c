@@ -13,7 +13,7 @@
 #include "admin/grant_json.h"
 #include "admin/routes.h"
 
-#define IMPORT_MAX 500
+#define IMPORT_MAX 5000
 
 struct import {
 	struct service *service;
@@ -22,6 +22,7 @@ struct import {
 	uint64_t now_unix_ms;
 	struct grant_change *changes;
 	size_t count; /* of changes */
+	json_t *names; /* of the changes, as members */
 	size_t imported, replaced, unchanged, problems;
 	struct reason first; /* problem */
 	struct bytes text; /* of the problems, as JSON */
@@ -95,15 +96,6 @@ static int compare(struct import *import, struct grant *grant, bool *same)
 	return *same || grant_desk_flag(import->request, "replace") ? 0 : -EEXIST;
 }
 
-static bool is_twice(const struct import *import, const char *name)
-{
-	for (size_t i = 0; i < import->count; i++) {
-		if (strcmp(import->changes[i].grant->name, name) == 0)
-			return true;
-	}
-	return false;
-}
-
 static int read_grant(
 	struct import *import, const json_t *object, struct grant *grant, struct reason *reason)
 {
@@ -134,7 +126,7 @@ static int take_grant(struct import *import, size_t index, const json_t *object)
 	if (grant == NULL)
 		return -ENOMEM;
 	rc = read_grant(import, object, grant, &reason);
-	if (rc == 0 && is_twice(import, name)) {
+	if (rc == 0 && json_object_get(import->names, name) != NULL) {
 		reason_set(&reason, "it is there twice");
 		rc = -EINVAL;
 	}
@@ -147,6 +139,8 @@ static int take_grant(struct import *import, size_t index, const json_t *object)
 		rc = 0;
 	} else if (rc == 0 && same) {
 		import->unchanged++;
+	} else if (rc == 0 && json_object_set_new(import->names, name, json_true()) < 0) {
+		rc = -ENOMEM;
 	} else if (rc == 0) {
 		*(grant->revision > 0 ? &import->replaced : &import->imported) += 1;
 		import->changes[import->count++] =
@@ -235,7 +229,8 @@ void route_grant_import(
 
 	if (grants != NULL && grant_desk_reason(request, &import.why, answer) == 0) {
 		import.changes = calloc(IMPORT_MAX, sizeof(*import.changes));
-		if (import.changes != NULL)
+		import.names = json_object();
+		if (import.changes != NULL && import.names != NULL)
 			run(&import, grants, answer);
 		else
 			answer_store_error(answer, -ENOMEM);
@@ -244,5 +239,6 @@ void route_grant_import(
 		grant_close(&import.changes[i].grant);
 	free(import.changes);
 	bytes_fini(&import.text);
+	json_decref(import.names);
 	json_decref(body);
 }
