@@ -1,9 +1,9 @@
 #include "core/proxy.h"
 
+#include <bsd/sys/queue.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -164,13 +164,15 @@ static void look(void *owner, uint32_t events)
 static void end_waits(void *owner)
 {
 	struct proxy *proxy = owner;
-	struct waiting *waiting;
+	struct waiting *waiting, *next;
 
-	while ((waiting = TAILQ_FIRST(&proxy->waiting)) != NULL &&
-		waiting->until_mono_ms <= loop_now_ms(proxy->loop))
+	TAILQ_FOREACH_SAFE (waiting, &proxy->waiting, entry, next) {
+		if (waiting->until_mono_ms > loop_now_ms(proxy->loop)) {
+			loop_timer_set(proxy->loop, &proxy->timer, waiting->until_mono_ms);
+			return;
+		}
 		drop_accepted(take_out(waiting), "no header in time");
-	if (waiting != NULL)
-		loop_timer_set(proxy->loop, &proxy->timer, waiting->until_mono_ms);
+	}
 }
 
 void proxy_add(struct proxy *proxy, void *giver, struct accepted *accepted)
@@ -211,11 +213,11 @@ struct proxy *proxy_open(struct loop *loop, proxy_give_fn *give)
 
 void proxy_close(struct proxy **proxy)
 {
-	struct waiting *waiting;
+	struct waiting *waiting, *next;
 
 	if (proxy == NULL || *proxy == NULL)
 		return;
-	while ((waiting = TAILQ_FIRST(&(*proxy)->waiting)) != NULL) {
+	TAILQ_FOREACH_SAFE (waiting, &(*proxy)->waiting, entry, next) {
 		struct accepted *accepted = take_out(waiting);
 
 		close(accepted->fd);

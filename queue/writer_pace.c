@@ -22,7 +22,7 @@
 #include "queue/writer_parts.h"
 
 /* More than a group can change: three for each of its requests. */
-#define KEPT (4 * WRITER_GROUP_MAX)
+#define KEPT ((size_t)4 * WRITER_GROUP_MAX)
 
 struct kept {
 	RB_ENTRY(kept) entry;

@@ -62,7 +62,7 @@ static bool make_tag(
 	const struct auth_cache *cache, const char *account, const char *password, uint8_t *tag)
 {
 	uint8_t text[1024];
-	size_t account_size = strlen(account) + 1, password_size = strlen(password);
+	size_t account_size = strlen(account) + 1, password_size = strlen(password) + 1;
 	bool made;
 
 	if (account_size + password_size > sizeof(text))
@@ -80,7 +80,7 @@ static struct entry *places_of(const struct auth_cache *cache, const uint8_t *ta
 	uint32_t number;
 
 	memcpy(&number, tag, sizeof(number));
-	return cache->entries + number % (AUTH_CACHE_ENTRIES / WAYS) * WAYS;
+	return cache->entries + (size_t)(number % (AUTH_CACHE_ENTRIES / WAYS)) * WAYS;
 }
 
 void auth_cache_put(

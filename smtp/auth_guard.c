@@ -102,7 +102,7 @@ static struct place *places_of(const struct auth_guard *guard, enum table table,
 	uint32_t number;
 
 	memcpy(&number, tag, sizeof(number));
-	return guard->tables[table] + number % (AUTH_GUARD_ENTRIES / WAYS) * WAYS;
+	return guard->tables[table] + (size_t)(number % (AUTH_GUARD_ENTRIES / WAYS)) * WAYS;
 }
 
 static struct place *find(const struct auth_guard *guard, enum table table, const struct who *who)
@@ -391,10 +391,13 @@ struct auth_guard *auth_guard_open(const struct auth_guard_limits *limits)
 
 void auth_guard_close(struct auth_guard **guard)
 {
+	struct locked *locked, *next;
+
 	if (guard == NULL || *guard == NULL)
 		return;
-	while (!TAILQ_EMPTY(&(*guard)->locked))
-		forget(*guard, TAILQ_FIRST(&(*guard)->locked));
+	TAILQ_FOREACH_SAFE (locked, &(*guard)->locked, entry, next) {
+		forget(*guard, locked);
+	}
 	for (unsigned table = 0; table < TABLE_COUNT; table++)
 		free((*guard)->tables[table]);
 	explicit_bzero((*guard)->key, KEY_SIZE);

@@ -389,10 +389,10 @@ static void be_ready(void *owner, uint32_t events)
 	struct session *session = owner;
 
 	channel_note(&session->channel, events);
-	if (session->hold_end_mono_ms != 0 && session->channel.peer_ended)
-		let_go(session); /* went while its reply was held: the message is dropped */
-	else if (session->state == SESSION_CHECKING && has_nothing_more(&session->channel))
-		let_go(session); /* whoever it is, nothing can come of it */
+	/* went while its reply was held: the message is dropped; or while its login is checked: nothing can come of it */
+	if ((session->hold_end_mono_ms != 0 && session->channel.peer_ended) ||
+		(session->state == SESSION_CHECKING && has_nothing_more(&session->channel)))
+		let_go(session);
 	if (channel_is_blocked(&session->channel))
 		send_replies(session);
 	if (!session->is_later)

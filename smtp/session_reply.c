@@ -85,15 +85,14 @@ static bool put_line(
 {
 	struct bytes *output = &session->shared->desk.output;
 	char line[REPLY_BYTES];
-	int line_size = snprintf(line, sizeof(line) - 2, "%.3s%c%s %.*s", code, is_last ? ' ' : '-',
+	int line_size = snprintf(line, sizeof(line), "%.3s%c%s %.*s", code, is_last ? ' ' : '-',
 		code + 4, (int)size, text);
 
 	if (line_size > REPLY_BYTES - 3)
 		line_size = REPLY_BYTES - 3;
 	if ((session->device->traits & DEVICE_PLAIN_CODES) != 0)
 		line_size = make_plain(line, line_size);
-	memcpy(line + line_size, "\r\n", 2);
-	return bytes_append(output, line, (size_t)line_size + 2);
+	return bytes_append(output, line, (size_t)line_size) && bytes_append(output, "\r\n", 2);
 }
 
 void session_reply_text(struct session *session, const char *code, const char *text)
