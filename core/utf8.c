@@ -80,11 +80,22 @@ bool utf8_has_eightbit(const void *text, size_t size)
 	return ((seen[0] | seen[1] | rest) & UINT64_C(0x8080808080808080)) != 0;
 }
 
+struct range {
+	uint32_t first, last;
+};
+
+static bool is_within(const struct range *ranges, size_t count, uint32_t code)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (code >= ranges[i].first && code <= ranges[i].last)
+			return true;
+	}
+	return false;
+}
+
 bool utf8_is_control(uint32_t code)
 {
-	static const struct {
-		uint32_t first, last;
-	} ranges[] = {
+	static const struct range ranges[] = {
 		{0x00, 0x1f}, /* C0 */
 		{0x7f, 0x9f}, /* DEL, C1 */
 		{0xad, 0xad}, /* soft hyphen */
@@ -95,9 +106,24 @@ bool utf8_is_control(uint32_t code)
 		{0xe0000, 0xe0fff}, /* tags */
 	};
 
-	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
-		if (code >= ranges[i].first && code <= ranges[i].last)
-			return true;
-	}
-	return false;
+	return is_within(ranges, sizeof(ranges) / sizeof(ranges[0]), code);
+}
+
+bool utf8_is_invisible(uint32_t code)
+{
+	static const struct range ranges[] = {
+		{0x34f, 0x34f}, /* grapheme joiner */
+		{0x61c, 0x61c}, /* Arabic letter mark */
+		{0x115f, 0x1160}, /* Hangul fillers */
+		{0x17b4, 0x17b5}, /* Khmer inherent vowels */
+		{0x180b, 0x180f}, /* Mongolian variation selectors */
+		{0x3164, 0x3164}, /* Hangul filler */
+		{0xfe00, 0xfe0f}, /* variation selectors */
+		{0xffa0, 0xffa0}, /* Hangul filler of half width */
+		{0xfff9, 0xfffb}, /* interlinear annotation */
+		{0x1bca0, 0x1bca3}, /* shorthand format */
+		{0x1d173, 0x1d17a}, /* musical format */
+	};
+
+	return utf8_is_control(code) || is_within(ranges, sizeof(ranges) / sizeof(ranges[0]), code);
 }

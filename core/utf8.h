@@ -22,4 +22,7 @@ bool utf8_has_eightbit(const void *text, size_t size);
 /* Does something to a terminal instead of showing: C0, DEL, C1, and marks that turn or hide what stands beside them. */
 bool utf8_is_control(uint32_t code);
 
+/* Nobody sees it, whoever shows it: what utf8_is_control says, fillers, joiners and variation selectors. */
+bool utf8_is_invisible(uint32_t code);
+
 #endif

@@ -5,19 +5,20 @@
 
 #include "core/ascii.h"
 #include "core/utf8.h"
+#include "queue/author_charset.h"
 #include "queue/comment.h"
 #include "queue/encoded_word.h"
 #include "queue/field_parts.h"
 #include "queue/mailbox_item.h"
 
-#define LOCAL_MAX   320 /* how far back from an "@" its local part may begin */
-#define CHARSET_MAX 64
+#define LOCAL_MAX 320 /* how far back from an "@" its local part may begin */
 
 void authors_fini(struct authors *authors)
 {
 	bytes_fini(&authors->list);
 	bytes_fini(&authors->text);
 	bytes_fini(&authors->shown);
+	bytes_fini(&authors->read);
 	*authors = (struct authors){0};
 }
 
@@ -172,49 +173,76 @@ static bool read_mailboxes(
 
 /* ---- what is shown ---- */
 
-/* Nobody sees it. */
-static bool is_invisible(uint32_t code)
-{
-	return utf8_is_control(code) || code == 0x34f || code == 0x180e ||
-	       (code >= 0xfe00 && code <= 0xfe0f);
-}
-
 /* Quotes and blanks, which end an address as those of ASCII do. */
 static bool is_mark(uint32_t code)
 {
-	return code == 0xa0 || code == 0xab || code == 0xbb || (code >= 0x2000 && code <= 0x200a) ||
-	       (code >= 0x2018 && code <= 0x201f) || code == 0x2039 || code == 0x203a ||
-	       code == 0x3000 || (code >= 0x3008 && code <= 0x3011);
+	return code == 0xa0 || code == 0xab || code == 0xbb || (code >= 0x2018 && code <= 0x201f) ||
+	       code == 0x2039 || code == 0x203a || code == 0x3000 || code == 0x2800 ||
+	       (code >= 0x3008 && code <= 0x3011);
 }
 
-static bool add_character(struct bytes *out, const char *at, size_t size, uint32_t code)
+/* A blank, of a few pixels or of many. */
+static bool is_thin(uint32_t code)
 {
-	if (is_invisible(code))
+	return (code >= 0x2000 && code <= 0x200a) || code == 0x202f || code == 0x205f;
+}
+
+/* A byte that is no text by itself: in Latin-1 and its like a soft hyphen, or a control that nobody sees. */
+static bool is_unseen_byte(char byte)
+{
+	return (uint8_t)byte < 0xa0 || (uint8_t)byte == 0xad;
+}
+
+/* How it is seen: text that may be seen in two ways is read in both. */
+struct view {
+	struct bytes *out;
+	bool drops; /* what may be a blank, or nothing, is nothing */
+	bool is_unsure; /* there was some */
+	bool is_turned; /* it is written from right to left */
+};
+
+static bool add_doubtful(struct view *view)
+{
+	view->is_unsure = true;
+	return view->drops || bytes_append(view->out, " ", 1);
+}
+
+static bool add_character(struct view *view, const char *at, size_t size, uint32_t code)
+{
+	view->is_turned |= code == 0x202e;
+	if (utf8_is_invisible(code))
 		return true;
+	if (is_thin(code))
+		return add_doubtful(view);
 	if (code == 0xff20 || code == 0xfe6b)
-		return bytes_append(out, "@", 1);
-	return is_mark(code) ? bytes_append(out, " ", 1) : bytes_append(out, at, size);
+		return bytes_append(view->out, "@", 1);
+	if (code == 0x2024 || code == 0xfe52 || code == 0xff0e || code == 0xff61 || code == 0x3002)
+		return bytes_append(view->out, ".", 1);
+	return is_mark(code) ? bytes_append(view->out, " ", 1) : bytes_append(view->out, at, size);
 }
 
 /* As it is seen: without what cannot be, and what is no text is a blank. */
-static bool make_shown(struct bytes *out, const char *text, size_t size)
+static bool make_shown(struct view *view, const char *text, size_t size)
 {
 	size_t step;
 	uint32_t code;
 	bool done = true;
 
-	bytes_clear(out);
+	bytes_clear(view->out);
 	for (size_t i = 0; done && i < size; i += step) {
 		step = 1;
 		if (text[i] == '\0' || text[i] == '\\')
 			continue;
 		if ((text[i] & 0x80) == 0) {
-			done = bytes_append(out, (uint8_t)text[i] < ' ' ? " " : text + i, 1);
+			done = bytes_append(view->out, (uint8_t)text[i] < ' ' ? " " : text + i, 1);
 			continue;
 		}
 		step = utf8_next(text + i, size - i, &code);
-		done = step > 0 ? add_character(out, text + i, step, code)
-				: bytes_append(out, " ", 1);
+		if (step > 0)
+			done = add_character(view, text + i, step, code);
+		else
+			done = is_unseen_byte(text[i]) ? add_doubtful(view)
+						       : bytes_append(view->out, " ", 1);
 		step = step > 0 ? step : 1;
 	}
 	return done;
@@ -260,53 +288,64 @@ static size_t ascii_size(const char *text, size_t size)
 	return i;
 }
 
-static bool find_shown(struct authors *authors, const char *text, size_t size)
+/* Behind the "@": what stands between it and the domain is passed over, as people do. */
+static const char *find_domain(const char *at, const char *end)
 {
-	const char *begin, *end, *mark;
-	bool done = make_shown(&authors->shown, text, size);
+	while (at < end && (*at == ' ' || *at == '[' || *at == '"' || *at == '(' || *at == '<'))
+		at++;
+	return at;
+}
 
-	begin = (const char *)authors->shown.data;
-	end = begin + authors->shown.size;
+static bool find_addresses(struct authors *authors)
+{
+	const char *begin = (const char *)authors->shown.data, *end = begin + authors->shown.size;
+	const char *mark;
+	bool done = true;
+
 	for (const char *at = begin; done && at < end && !authors->is_over; at = mark + 1) {
-		size_t domain = 0, plain;
+		const char *domain;
+		size_t size = 0, plain;
 		struct span local;
 
 		mark = memchr(at, '@', (size_t)(end - at));
 		if (mark == NULL)
 			break;
-		while (mark + 1 + domain < end && is_domain_byte(mark[1 + domain]))
-			domain++;
-		if (domain == 0)
+		domain = find_domain(mark + 1, end);
+		while (domain + size < end && is_domain_byte(domain[size]))
+			size++;
+		if (size == 0)
 			continue;
 		local = find_local(begin, mark);
 		/* behind the domain may stand what only seems to belong to it */
-		plain = ascii_size(mark + 1, domain);
-		done = add_shown(authors, local, mark + 1, domain) &&
-		       (plain == domain || plain == 0 ||
-			       add_shown(authors, local, mark + 1, plain));
+		plain = ascii_size(domain, size);
+		done = add_shown(authors, local, domain, size) &&
+		       (plain == size || plain == 0 || add_shown(authors, local, domain, plain));
 	}
 	return done;
 }
 
-/* ---- encoded-words, read as the most tolerant do ---- */
-
-static bool hides_ascii(const char *charset, size_t size)
+static bool find_shown(struct authors *authors, const char *text, size_t size)
 {
-	static const char *const names[] = {"utf-7", "utf7", "utf-16", "utf16", "utf-32", "utf32",
-		"ucs", "iso-10646", "unicode", "csunicode", "ebcdic", "x-user"};
+	struct view view = {.out = &authors->shown};
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (ascii_begins(charset, size, names[i]))
-			return true;
-	return false;
+	if (!make_shown(&view, text, size) || !find_addresses(authors))
+		return false;
+	authors->is_hidden |= view.is_turned;
+	if (!view.is_unsure)
+		return true;
+	view.drops = true;
+	return make_shown(&view, text, size) && find_addresses(authors);
 }
 
-/* The word that begins at `at` ("=?"); returns its end, or NULL: it is none. */
+/* ---- encoded-words, read as the most tolerant do ---- */
+
+/* The word that begins at `at` ("=?"), behind what is there already; returns its end, or NULL: it is none. */
 static const char *decode_word(struct authors *authors, const char *at, const char *end)
 {
 	const char *charset = at + 2, *payload, *stop;
-	size_t room = (size_t)(end - charset);
-	const char *mark = memchr(charset, '?', room < CHARSET_MAX ? room : CHARSET_MAX);
+	const char *mark = memchr(charset, '?', (size_t)(end - charset));
+	struct bytes *text = &authors->text;
+	size_t before = text->size;
 
 	if (mark == NULL || end - mark < 3 || mark[2] != '?')
 		return NULL;
@@ -314,9 +353,10 @@ static const char *decode_word(struct authors *authors, const char *at, const ch
 	stop = memmem(payload, (size_t)(end - payload), "?=", 2);
 	if (ascii_lower(mark[1]) != 'b' && ascii_lower(mark[1]) != 'q')
 		return NULL;
-	authors->is_hidden |= hides_ascii(charset, (size_t)(mark - charset));
 	if (!encoded_word_decode(ascii_lower(mark[1]), payload,
-		    (size_t)((stop != NULL ? stop : end) - payload), &authors->text))
+		    (size_t)((stop != NULL ? stop : end) - payload), text) ||
+		!author_charset_read(charset, (size_t)(mark - charset), text->data + before,
+			text->size - before, &authors->read, &authors->is_hidden))
 		return NULL;
 	return stop != NULL ? stop + 2 : end;
 }
@@ -328,7 +368,12 @@ static bool is_all_blank(const char *at, const char *end)
 	return at == end;
 }
 
-/* The text behind what is there already in `text`. */
+static bool append_both(struct authors *authors, const char *at, size_t size)
+{
+	return bytes_append(&authors->text, at, size) && bytes_append(&authors->read, at, size);
+}
+
+/* The text behind what is there already in `text`; as its charsets have it, in `read`. */
 static bool decode_words(struct authors *authors, const char *at, const char *end)
 {
 	bool is_behind_word = false;
@@ -339,13 +384,13 @@ static bool decode_words(struct authors *authors, const char *at, const char *en
 		if (word == NULL)
 			word = end;
 		if (!(is_behind_word && is_all_blank(at, word)) &&
-			!bytes_append(&authors->text, at, (size_t)(word - at)))
+			!append_both(authors, at, (size_t)(word - at)))
 			return false;
 		if (word == end)
 			break;
 		behind = decode_word(authors, word, end);
 		is_behind_word = behind != NULL;
-		if (behind == NULL && !bytes_append(&authors->text, word, 2))
+		if (behind == NULL && !append_both(authors, word, 2))
 			return false;
 		at = behind != NULL ? behind : word + 2;
 	}
@@ -354,15 +399,17 @@ static bool decode_words(struct authors *authors, const char *at, const char *en
 
 static bool find_encoded(struct authors *authors, size_t size)
 {
-	struct bytes *text = &authors->text;
+	struct bytes *text = &authors->text, *read = &authors->read;
 
 	/* what is decoded goes behind it, so that it must not move */
 	if (memmem(text->data, size, "=?", 2) == NULL)
 		return true;
+	bytes_clear(read);
 	if (!bytes_reserve(text, size * 2))
 		return false;
 	return decode_words(authors, (const char *)text->data, (const char *)text->data + size) &&
-	       find_shown(authors, (const char *)text->data + size, text->size - size);
+	       find_shown(authors, (const char *)text->data + size, text->size - size) &&
+	       find_shown(authors, (const char *)read->data, read->size);
 }
 
 bool authors_take(struct authors *authors, enum author_kind kind, const void *value, size_t size)

@@ -4,8 +4,8 @@
  * It reads as people's mail programs may, and where they differ it takes all that one of them could show:
  *   FROM, SENDER  each mailbox, in groups or not, behind a route, with comments and quotes taken out of it
  *   SHOWN         what looks like an address anywhere in the field: in a display name, a comment, a route, in encoded-words (also
- *                 those that are not quite by RFC 2047, and cut ones), in what cannot be read at all. An "@" of another width counts as
- *                 one, and what cannot be seen is not there.
+ *                 those that are not quite by RFC 2047, and cut ones), in what cannot be read at all. An "@" or "." of another width counts as
+ *                 one, what cannot be seen is not there, and what one sees and another does not is read in both ways.
  *   DOMAIN        what may be a domain, in an item that cannot be read as a mailbox
  * An address without a domain is none. Whose they are, and whether that is allowed, is for others to say (smtp/permission.h).
  *
@@ -27,10 +27,10 @@ enum author_kind { AUTHOR_FROM = 1, AUTHOR_SENDER, AUTHOR_SHOWN, AUTHOR_DOMAIN }
 
 struct authors {
 	struct bytes list; /* each: its kind (1 byte), the text, NUL */
-	struct bytes text, shown; /* scratch */
+	struct bytes text, shown, read; /* scratch */
 	size_t count;
 	bool is_over;
-	bool is_hidden; /* an encoded-word in a charset in which ASCII is not itself, as UTF-7 */
+	bool is_hidden; /* it shows what its bytes do not: a charset in which ASCII may not be itself (author_charset.h), text turned round (U+202E) */
 };
 
 void authors_fini(struct authors *authors);

@@ -124,14 +124,19 @@ static int base64_value(char c)
 
 static bool decode_b(const struct parsed *parsed, struct bytes *out)
 {
-	unsigned bits = 0, count = 0;
+	unsigned bits = 0, count = 0, padding = 0;
 
 	for (size_t i = 0; i < parsed->payload_size; i++) {
 		int value = base64_value(parsed->payload[i]);
 		char c;
 
+		/* what ends a group of four; behind it another may begin */
+		if (parsed->payload[i] == '=' && (count == 4 || count == 2) &&
+			(++padding == 2 || count == 2))
+			bits = count = padding = 0;
 		if (value < 0)
 			continue;
+		padding = 0;
 		bits = bits << 6 | (unsigned)value;
 		count += 6;
 		if (count < 8)

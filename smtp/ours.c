@@ -29,13 +29,6 @@ static size_t unquote(const char *local, size_t size, char *to)
 	return kept;
 }
 
-/* Nobody sees it. */
-static bool is_invisible(uint32_t code)
-{
-	return utf8_is_control(code) || code == 0x34f || code == 0x180e ||
-	       (code >= 0xfe00 && code <= 0xfe0f);
-}
-
 /* What can be seen of it; returns its size. */
 static size_t make_visible(const char *domain, size_t size, char *to)
 {
@@ -44,7 +37,7 @@ static size_t make_visible(const char *domain, size_t size, char *to)
 
 	for (size_t i = 0; i < size; i += step) {
 		step = utf8_next(domain + i, size - i, &code);
-		if (step > 0 && is_invisible(code))
+		if (step > 0 && utf8_is_invisible(code))
 			continue;
 		step = step > 0 ? step : 1;
 		memcpy(to + kept, domain + i, step);

@@ -4,6 +4,16 @@ import pytest
 EVIL = b"x@evil.example"
 BOSS = b"boss@example.edu"
 
+
+def word(charset, text):
+    """An encoded-word that shows a name that is an address, in front of one that is not ours."""
+    return b"From: =?" + charset + b"?q?" + b"".join(b"=%02X" % byte for byte in text) + b"?= <" + EVIL + b">"
+
+
+def shown(name):
+    return b"From: " + name.encode() + b" <" + EVIL + b">"
+
+
 FROMS = {
     "plain": b"From: " + BOSS,
     "name": b"From: The Boss <" + BOSS + b">",
@@ -31,6 +41,29 @@ FROMS = {
     "below our domain": b"From: boss@mail.sub.example.edu",
     "Sender": b"From: " + EVIL + b"\r\nSender: " + BOSS,
     "UTF-7": b"From: =?utf-7?q?boss+AEA-example.edu?= <" + EVIL + b">",
+    "UTF-7 by another name": word(b"u7", b"boss+AEA-example.edu"),
+    "EBCDIC": word(b"cp037", BOSS.decode().encode("cp037")),
+    "Punycode": word(b"punycode", BOSS + b"-"),
+    "escapes": word(b"raw_unicode_escape", rb"boss\u0040example.edu"),
+    "nobody's charset": word(b"x" * 70, BOSS),
+    "ISO 2022 switches": word(b"iso-2022-jp", b"boss@exam\x1b(Bple.edu"),
+    "ISO 2022, wide": word(b"iso-2022-jp", "boss＠example.edu".encode("iso-2022-jp")),
+    "HZ switches": word(b"hz-gb-2312", b"boss@exam~{~}ple.edu"),
+    "GB, wide": word(b"gb2312", "ｂｏｓｓ＠ｅｘａｍｐｌｅ．ｅｄｕ".encode("gb2312")),
+    "Shift_JIS, wide": word(b"shift_jis", "ｂｏｓｓ＠ｅｘａｍｐｌｅ．ｅｄｕ".encode("shift_jis")),
+    "Big5, wide": word(b"big5", "ｂｏｓｓ＠ｅｘａｍｐｌｅ．ｅｄｕ".encode("big5")),
+    "soft hyphen of Latin-1": word(b"iso-8859-1", b"boss@exam\xadple.edu"),
+    "control of Latin-1": word(b"iso-8859-1", b"boss@exam\x81ple.edu"),
+    "raw soft hyphen": b"From: boss@exam\xadple.edu <" + EVIL + b">",
+    "quotes of Windows": word(b"windows-1252", b"\x93boss@example.edu\x94x"),
+    "base64 that ends twice": b"From: =?utf-8?b?Ym9zc0BleGFtcA==bGUuZWR1?= <" + EVIL + b">",
+    "thin blank": shown("boss@exam\u200aple.edu"),
+    "thin blank behind the mark": shown("boss@\u200aexample.edu"),
+    "blank behind the mark": b'From: "boss@ example.edu" <' + EVIL + b">",
+    "one dot leader": shown("boss@example\u2024edu"),
+    "turned round": shown("\u202eude.elpmaxe@ssob\u202c"),
+    "Hangul filler": shown("boss@exam\u3164ple.edu"),
+    "Arabic letter mark": shown("boss@exam\u061cple.edu"),
     "too many": b"From: " + b", ".join(b"a%d@evil.example" % n for n in range(70)),
 }
 
@@ -95,6 +128,16 @@ def test_others_are_left_alone(door, upstream):
     upstream.wait_for(1)
     (got,) = upstream.texts()
     assert got.endswith(fine)
+
+
+def test_names_of_others_are_left_alone(door, upstream):
+    names = (word(b"iso-2022-jp", "山田 太郎".encode("iso-2022-jp")), word(b"gb18030", "打印机".encode("gb18030")),
+             word(b"iso-8859-1", "Bücherei (Süd) @ Müller".encode("iso-8859-1")), word(b"x-odd", b"Scanner 3"), shown("スキャナー・３"))
+    with door.client() as client:
+        client.hello()
+        for name in names:
+            assert refusal(client, text(name))[0] == 250, name
+    upstream.wait_for(len(names))
 
 
 def test_header_that_runs_into_the_text_is_closed(door, upstream):
