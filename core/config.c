@@ -82,6 +82,7 @@ static void fini(struct config *config)
 	free(config->user);
 	free(config->postmaster);
 	free(config->auth_users);
+	free(config->auth_pam);
 	free(config->helpdesk);
 	for (size_t i = 0; i < config->domains.count; i++)
 		free(config->domains.items[i]);
@@ -159,7 +160,7 @@ const struct config_client *config_client_of(
 
 bool config_has_auth(const struct config *config)
 {
-	return config->auth_users != NULL;
+	return config->auth_users != NULL || config->auth_pam != NULL;
 }
 
 const struct config_certificates *config_certificates_of(

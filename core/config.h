@@ -157,7 +157,10 @@ struct config {
 	int64_t busy_first_ms, busy_max_ms; /* a host's rest */
 	int64_t retry_first_ms, retry_max_ms; /* a recipient's */
 
-	char *auth_users; /* NULL: nobody can log in */
+	/* who keeps the accounts: one of these, or none, and nobody can log in */
+	char *auth_users; /* a path */
+	char *auth_pam; /* a service's name */
+	int64_t auth_timeout_ms; /* for an answer of any but the file */
 	unsigned auth_workers; /* resolved: never 0 */
 	int64_t auth_cache_ms; /* 0: none */
 	unsigned auth_tries, auth_account_tries;

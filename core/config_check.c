@@ -108,7 +108,8 @@ static int check_retry(struct config_draft *draft, struct config_given *given)
 
 /* ---- auth ---- */
 
-#define HASHERS_USUAL 2 /* the others' processors stay theirs */
+#define HASHERS_USUAL   2 /* the others' processors stay theirs */
+#define PAM_SERVICE_MAX 64
 
 static int open_readable(const struct config_draft *draft, const struct config_given *given,
 	const char *option, const char *path)
@@ -121,26 +122,73 @@ static int open_readable(const struct config_draft *draft, const struct config_g
 	return fd;
 }
 
+static int check_users(struct config_draft *draft, struct config_given *given)
+{
+	const char *path = draft->config->auth_users;
+	int fd;
+
+	/* a file that is not there yet has no accounts: sluice user makes it */
+	if (access(path, F_OK) < 0 && errno == ENOENT)
+		return 0;
+	fd = open_readable(draft, given, "users", path);
+	if (fd < 0)
+		return -1;
+	close(fd);
+	return 0;
+}
+
+/* PAM takes the last part of a path, and cuts nothing else: what it was asked for is to be what is written here. */
+static int check_pam(struct config_draft *draft, struct config_given *given)
+{
+	const char *service = draft->config->auth_pam;
+
+	if (service[0] == '\0' || service[0] == '.' || strchr(service, '/') != NULL ||
+		strlen(service) > PAM_SERVICE_MAX)
+		return config_fail(draft, given, "pam", 0,
+			"expected the name of a service, which is a file in /etc/pam.d, in at most "
+			"%d bytes",
+			PAM_SERVICE_MAX);
+	return 0;
+}
+
+static const struct {
+	const char *option;
+	size_t offset; /* of its text in struct config */
+	int (*check)(struct config_draft *draft, struct config_given *given);
+} keepers[] = {
+	{"users", offsetof(struct config, auth_users), check_users},
+	{"pam", offsetof(struct config, auth_pam), check_pam},
+};
+
+static int check_keeper(struct config_draft *draft, struct config_given *given)
+{
+	size_t count = sizeof(keepers) / sizeof(*keepers), kept_by = count;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!is_given(given, keepers[i].option))
+			continue;
+		if (kept_by < count)
+			return config_fail(draft, given, keepers[i].option, 0,
+				"expected one keeper of the accounts, got %s too",
+				keepers[kept_by].option);
+		kept_by = i;
+	}
+	if (kept_by == count)
+		return config_fail(draft, given, NULL, 0,
+			"expected who keeps the accounts: users, the file of accounts, or pam");
+	return keepers[kept_by].check(draft, given);
+}
+
 static int check_auth(struct config_draft *draft, struct config_given *given)
 {
 	struct config *config = draft->config;
-	int fd;
 
 	if (config->auth_workers == 0)
 		config->auth_workers = core_count() < HASHERS_USUAL ? 1 : HASHERS_USUAL;
 	if (config->auth_delay_ms > config->auth_delay_max_ms)
 		return config_fail(draft, given, "delay", 0,
 			"expected no more than delay_max, the longest time");
-	if (config->auth_users == NULL)
-		return config_fail(draft, given, NULL, 0, "expected users, the file of accounts");
-	/* a file that is not there yet has no accounts: sluice user makes it */
-	if (access(config->auth_users, F_OK) < 0 && errno == ENOENT)
-		return 0;
-	fd = open_readable(draft, given, "users", config->auth_users);
-	if (fd < 0)
-		return -1;
-	close(fd);
-	return 0;
+	return check_keeper(draft, given);
 }
 
 /* ---- TLS ---- */

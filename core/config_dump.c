@@ -260,7 +260,7 @@ int config_dump(const struct config *config, FILE *to)
 	for (size_t i = 0; i < config->route_count; i++)
 		write_section(
 			to, config, SECTION_ROUTE, config->routes[i].pattern, &config->routes[i]);
-	if (config->auth_users != NULL)
+	if (config_has_auth(config))
 		write_section(to, config, SECTION_AUTH, NULL, config);
 	write_section(to, config, SECTION_RETRY, NULL, config);
 	write_section(to, config, SECTION_SCAN, NULL, config);

@@ -14,6 +14,7 @@
 #include "admin/api.h"
 #include "core/config.h"
 #include "core/descriptors.h"
+#include "core/helper.h"
 #include "core/listen.h"
 #include "core/log.h"
 #include "core/metrics.h"
@@ -189,7 +190,16 @@ static int start_work(struct daemon *daemon, struct reason *reason)
 static int start_auth(struct daemon *daemon, struct reason *reason)
 {
 	return auth_start(&daemon->auth, daemon->config, &clock_system,
-		daemon->config->workers * (size_t)AUTH_CREDITS, reason);
+		daemon->config->workers * (size_t)AUTH_CREDITS, daemon->helper, reason);
+}
+
+/* The only one that forks, while there is one thread and nothing is open. */
+static int start_helper(struct daemon *daemon, struct reason *reason)
+{
+	size_t count;
+	helper_run_fn *const *kinds = auth_helper_kinds(daemon->config, &count);
+
+	return kinds != NULL ? helper_start(&daemon->helper, kinds, count, reason) : 0;
 }
 
 static int open_registrar(struct daemon *daemon, struct reason *reason)
@@ -392,7 +402,8 @@ static int start(struct daemon *daemon, const sigset_t *signals, struct reason *
 	daemon->descriptor_limit = descriptors_raise_limit();
 	if (store_check_free(daemon->config->data_dir, reason) < 0)
 		return EX_CANTCREAT;
-	if (open_loop(daemon, signals, reason) < 0 || open_listeners(daemon, reason) < 0)
+	if (start_helper(daemon, reason) < 0 || open_loop(daemon, signals, reason) < 0 ||
+		open_listeners(daemon, reason) < 0)
 		return EX_OSERR;
 	if (daemon->config->user != NULL && geteuid() == 0) {
 		const struct passwd *entry = getpwnam(daemon->config->user);
@@ -442,9 +453,12 @@ static void stop(struct daemon *daemon)
 		writer_end_drops(daemon->writer);
 	if (daemon->registrar != NULL)
 		registrar_stop(daemon->registrar);
+	if (daemon->auth != NULL)
+		auth_hurry(daemon->auth);
 	worker_pool_stop(&daemon->workers, WORKERS_STOP_MS);
 	stop_admin(daemon);
 	auth_stop(&daemon->auth);
+	helper_stop(&daemon->helper);
 	if (daemon->admin_fd >= 0) {
 		close(daemon->admin_fd);
 		unlink(daemon->config->admin_socket);

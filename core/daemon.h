@@ -1,7 +1,7 @@
 /*
  * daemon.h: the threads, put together and taken apart again.
  *
- * Start, each step needing the one before: sockets (while still root) · user · store (its lock makes a second daemon
+ * Start, each step needing the one before: helper process (before anything that it could inherit) · sockets (while still root) · user · store (its lock makes a second daemon
  * impossible) · writer · scanners, delivery, scheduler · accounts · workers · acceptors · admin socket.
  * Stop goes the other way: no new clients, then no new work, then what is in flight, and the writer last, so that
  * everything that was promised is durable.
@@ -37,6 +37,7 @@ struct daemon {
 	struct scanner *scanner;
 	struct scheduler *scheduler;
 	struct delivery *delivery;
+	struct helper *helper; /* NULL: none is needed */
 	struct auth *auth; /* NULL: no accounts */
 	struct admission *admission;
 	struct ring *jobs;

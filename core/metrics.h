@@ -63,6 +63,10 @@ enum metric {
 	METRIC_AUTH_WAITING, /* gauge */
 	METRIC_AUTH_LOCKOUTS_ADDRESS,
 	METRIC_AUTH_LOCKOUTS_ACCOUNT,
+	METRIC_HELPER_UP, /* gauge: 0 also where none is needed */
+	METRIC_HELPER_RESTARTS,
+	METRIC_HELPER_LATE, /* tasks of the helper process */
+	METRIC_HELPER_DIED,
 	METRIC_COMMITS,
 	METRIC_COMMITS_FAILED,
 	METRIC_COMMIT_ITEMS, /* requests that shared those commits */

@@ -95,8 +95,9 @@ static const char *find_restart_need(const struct config *old, const struct conf
 		return "queue.max_size";
 	if (old->max_connections != new->max_connections)
 		return "max_connections";
-	if ((old->auth_users == NULL) != (new->auth_users == NULL))
-		return "whether there are accounts";
+	if ((old->auth_users == NULL) != (new->auth_users == NULL) ||
+		(old->auth_pam == NULL) != (new->auth_pam == NULL))
+		return "who keeps the accounts (auth)";
 	if (old->auth_workers != new->auth_workers)
 		return "auth.workers";
 	if (old->listener_count != new->listener_count)

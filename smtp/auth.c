@@ -11,6 +11,7 @@
 #include "core/metrics.h"
 #include "smtp/auth_cache.h"
 #include "smtp/auth_guard.h"
+#include "smtp/auth_pam.h"
 
 #define WAIT_MS \
 	INT64_C(30000) /* for room at the backend; then a client that takes a 4xx gets one */
@@ -36,7 +37,7 @@ struct auth {
 	size_t asked; /* questions that the backend has */
 	bool asking; /* ask_on runs */
 	struct loop_timer patience;
-	struct letter stop;
+	struct letter hurry, stop;
 	bool stopping;
 	pthread_t thread;
 	bool started;
@@ -339,6 +340,12 @@ void auth_configure(struct auth *auth, struct config *config)
 
 /* ---- the thread ---- */
 
+static void give_up(struct auth *auth)
+{
+	if (auth->backend->kind->give_up != NULL)
+		auth->backend->kind->give_up(auth->backend);
+}
+
 static void take_stop(struct letter *letter, void *context)
 {
 	struct auth *auth = context;
@@ -347,6 +354,20 @@ static void take_stop(struct letter *letter, void *context)
 	auth->stopping = true;
 	end_waits_of(auth, &auth->known, true);
 	end_waits_of(auth, &auth->unknown, true);
+	give_up(auth);
+}
+
+static void take_hurry(struct letter *letter, void *context)
+{
+	(void)letter;
+	give_up(context);
+}
+
+void auth_hurry(struct auth *auth)
+{
+	auth->hurry.read = take_hurry;
+	if (!mailbox_push(auth->host.inbox, &auth->hurry))
+		log_panic("auth: its inbox has no room for its end");
 }
 
 static void *run(void *owner)
@@ -380,6 +401,21 @@ static int start_thread(struct auth *auth, struct reason *reason)
 	return 0;
 }
 
+helper_run_fn *const *auth_helper_kinds(const struct config *config, size_t *count)
+{
+	static helper_run_fn *const kinds[] = {auth_pam_talk};
+
+	*count = sizeof(kinds) / sizeof(*kinds);
+	return config->auth_pam != NULL ? kinds : NULL;
+}
+
+static struct auth_backend *open_backend(struct auth *auth, struct reason *reason)
+{
+	if (auth->config->auth_pam != NULL)
+		return auth_pam_open(&auth->host, auth->config, reason);
+	return auth_users_open(&auth->host, auth->config, reason);
+}
+
 static int open_parts(struct auth *auth, size_t credits, struct reason *reason)
 {
 	const struct auth_guard_limits limits = limits_of(auth->config);
@@ -396,23 +432,24 @@ static int open_parts(struct auth *auth, size_t credits, struct reason *reason)
 	rc = loop_attach(auth->host.loop, auth->host.inbox);
 	if (rc < 0)
 		return reason_set(reason, "auth: cannot watch its inbox: %s", strerror(-rc));
-	auth->backend = auth_users_open(&auth->host, auth->config, reason);
+	auth->backend = open_backend(auth, reason);
 	return auth->backend != NULL ? 0 : -1;
 }
 
 int auth_start(struct auth **out, struct config *config, const struct clock *clock, size_t credits,
-	struct reason *reason)
+	struct helper *helper, struct reason *reason)
 {
 	struct auth *auth;
 
 	*out = NULL;
-	if (config->auth_users == NULL)
+	if (!config_has_auth(config))
 		return 0;
 	auth = calloc(1, sizeof(*auth));
 	if (auth == NULL)
 		return reason_set(reason, "auth: out of memory");
 	auth->clock = clock;
 	auth->config = config_share(config);
+	auth->host.helper = helper;
 	auth->patience = (struct loop_timer){.owner = auth, .fire = end_waits};
 	TAILQ_INIT(&auth->known);
 	TAILQ_INIT(&auth->unknown);

@@ -59,9 +59,17 @@ struct auth_request {
 
 struct auth;
 
-/* NULL in `config` no auth section: *out is NULL, and nobody can log in. -1 with a reason. */
+/* What the helper process runs for auth; NULL: nothing with this configuration. */
+helper_run_fn *const *auth_helper_kinds(const struct config *config, size_t *count);
+
+/* NULL in `config` no auth section: *out is NULL, and nobody can log in. `helper` may be NULL. -1 with a reason. */
 int auth_start(struct auth **out, struct config *config, const struct clock *clock, size_t credits,
-	struct reason *reason);
+	struct helper *helper, struct reason *reason);
+/*
+ * Before the workers stop, once: the backends that may take long are not waited for any more; who asks them is answered
+ * AUTH_UNAVAILABLE.
+ */
+void auth_hurry(struct auth *auth);
 /* What is under way is answered AUTH_UNAVAILABLE. After the workers have stopped. */
 void auth_stop(struct auth **auth);
 

@@ -16,6 +16,7 @@
 
 #include "core/clock.h"
 #include "core/config.h"
+#include "core/helper.h"
 #include "core/loop.h"
 #include "core/mailbox.h"
 #include "core/reason.h"
@@ -41,6 +42,7 @@ struct auth_host {
 	struct loop *loop;
 	struct mailbox *inbox;
 	const struct clock *clock;
+	struct helper *helper; /* with auth.pam, else NULL */
 };
 
 #define AUTH_BACKEND_LETTERS 128 /* two a hashing thread, of which there are 64 at most */
@@ -61,12 +63,18 @@ struct auth_backend_kind {
 	bool (*refresh)(struct auth_backend *backend);
 	/* A reload. What cannot be taken is said in the log, and the old stays. */
 	void (*configure)(struct auth_backend *backend, const struct config *config);
+	/* The end is near: what is under way, or comes still, is answered UNAVAILABLE, now. NULL: answers never take long. */
+	void (*give_up)(struct auth_backend *backend);
 	/* No question is under way. */
 	void (*close)(struct auth_backend *backend);
 };
 
 /* The users file, and threads that hash (auth_users.c). NULL with a reason. */
 struct auth_backend *auth_users_open(
+	const struct auth_host *host, const struct config *config, struct reason *reason);
+
+/* PAM, in the helper process (auth_pam.c). NULL with a reason. */
+struct auth_backend *auth_pam_open(
 	const struct auth_host *host, const struct config *config, struct reason *reason);
 
 #endif

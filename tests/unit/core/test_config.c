@@ -556,6 +556,15 @@ static void options_must_fit_each_other(void **state)
 			":4: section listen 'a', option 'relay': expected one of network, grant, "
 			"auth, "
 			"got 'netwrok' (did you mean 'network'?)"},
+		{REST "auth { }",
+			":4: section auth: expected who keeps the accounts: users, the file of "
+			"accounts, or pam"},
+		{REST "auth { users = /nowhere/users\npam = sluice }",
+			":5: section auth, option 'pam': expected one keeper of the accounts, got "
+			"users too"},
+		{REST "auth { pam = \"../passwd\" }",
+			":4: section auth, option 'pam': expected the name of a service, which is "
+			"a file in /etc/pam.d, in at most 64 bytes"},
 		{REST "domains = \"*\"", ":4: option 'domains': expected a domain, as "
 					 "\"example.edu\" or \"*.example.edu\", got '*'"},
 		{"listen a { address = \"127.0.0.1:25\" networks = \"192.0.2.1\"\nauth = optional "
@@ -641,7 +650,6 @@ static void password_file_holds_one_line(void **state)
 static void parts_that_do_not_exist_yet_are_named(void **state)
 {
 	static const struct refusal rows[] = {
-		{"auth { pam = sluice }", ":1: section auth, option 'pam': not in this version"},
 		{"hook clamav { type = clamd }", ":1: section hook 'clamav': not in this version"},
 		{"hook clamav { nonsense = clamd }",
 			":1: section hook 'clamav': not in this version"},

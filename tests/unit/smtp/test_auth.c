@@ -99,7 +99,7 @@ static void open_stage(struct stage *stage, const char *options)
 	stage->config = make_config(stage, options);
 	stage->inbox = mailbox_open(CREDITS);
 	assert_non_null(stage->inbox);
-	if (auth_start(&stage->auth, stage->config, &clock_system, CREDITS, &reason) < 0)
+	if (auth_start(&stage->auth, stage->config, &clock_system, CREDITS, NULL, &reason) < 0)
 		fail_msg("%s", reason.text);
 }
 
@@ -384,7 +384,7 @@ static void without_a_section_there_is_no_desk(void **state)
 	struct reason reason;
 
 	(void)state;
-	assert_int_equal(auth_start(&auth, &config, &clock_system, CREDITS, &reason), 0);
+	assert_int_equal(auth_start(&auth, &config, &clock_system, CREDITS, NULL, &reason), 0);
 	assert_null(auth);
 }
 
