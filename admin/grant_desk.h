@@ -11,7 +11,7 @@
 #include <stdbool.h>
 
 #include "admin/answer.h"
-#include "admin/grant_usage.h"
+#include "queue/grant_usage.h"
 #include "admin/request.h"
 #include "admin/service.h"
 #include "queue/registry.h"

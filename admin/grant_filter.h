@@ -12,7 +12,7 @@
 #ifndef SLUICE_ADMIN_GRANT_FILTER_H
 #define SLUICE_ADMIN_GRANT_FILTER_H
 
-#include "admin/grant_usage.h"
+#include "queue/grant_usage.h"
 #include "admin/request.h"
 #include "core/network.h"
 #include "core/reason.h"

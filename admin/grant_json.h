@@ -12,7 +12,7 @@
 #include <jansson.h>
 
 #include "admin/grant_field.h"
-#include "admin/grant_usage.h"
+#include "queue/grant_usage.h"
 #include "admin/json.h"
 #include "core/reason.h"
 #include "queue/grant.h"

@@ -176,6 +176,7 @@ struct config {
 	unsigned approve_messages, approve_recipients; /* a day; 0: any */
 	bool approve_addresses;
 	char *helpdesk; /* never NULL */
+	int summary_minute; /* of the week, local time; -1: no summary */
 };
 
 int config_load(const char *path, struct config **out, struct reason *reason);

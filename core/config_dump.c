@@ -59,6 +59,14 @@ static void write_duration(FILE *to, const struct value *value)
 	fputs(config_format_duration(*ms, text), to);
 }
 
+static void write_week(FILE *to, const struct value *value)
+{
+	const int *minute = value->field;
+	char text[CONFIG_UNIT_TEXT_SIZE];
+
+	write_quoted(to, config_format_week(*minute, text));
+}
+
 static void write_yes_no(FILE *to, const struct value *value)
 {
 	const bool *yes = value->field;
@@ -165,6 +173,7 @@ static write_fn *const writers[CONFIG_TYPE_COUNT] = {
 	[CONFIG_NUMBER] = write_number,
 	[CONFIG_SIZE] = write_size,
 	[CONFIG_DURATION] = write_duration,
+	[CONFIG_WEEK] = write_week,
 	[CONFIG_YES_NO] = write_yes_no,
 	[CONFIG_CHOICE] = write_choice,
 	[CONFIG_CHOICES] = write_choices,

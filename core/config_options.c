@@ -269,7 +269,7 @@ static const struct config_option grants_options[] = {
 	{"grace", CONFIG_DURATION, TOP(grace_ms), "14d", 0, 365 * DAYS, .meaning =
 		"for how long mail is still taken, and held, when a grant has lapsed; then it is refused"},
 	{"helpdesk", CONFIG_MAILBOX, TOP(helpdesk), .meaning =
-		"whom refusals tell clients to write to; without it the postmaster"},
+		"whom refusals and owners' mails tell people to write to; without it the postmaster"},
 	{"burst", CONFIG_DURATION, TOP(burst_ms), "1h", 1 * SECONDS, 1 * DAYS, .meaning =
 		"how much of a rate may be used at once: what it gives in this time; who hands over no more than that in any such time is never paced"},
 	{"approve_messages", CONFIG_NUMBER, TOP(approve_messages), "10000", 0, 1000000000, .meaning =
@@ -278,6 +278,8 @@ static const struct config_option grants_options[] = {
 		"the same for different recipients a day, counted within some 3 per cent"},
 	{"approve_addresses", CONFIG_YES_NO, TOP(approve_addresses), "no", .meaning =
 		"whether these hold too for clients with neither a grant nor an account, by address"},
+	{"summary", CONFIG_WEEK, TOP(summary_minute), "Mon 08:00", .meaning =
+		"when postmaster gets the week's summary of the grants, local time; off: never"},
 };
 
 static const struct config_option tls_options[] = {
@@ -377,6 +379,7 @@ static const struct {
 	[CONFIG_NUMBER] = {"number", false},
 	[CONFIG_SIZE] = {"size", false},
 	[CONFIG_DURATION] = {"duration", false},
+	[CONFIG_WEEK] = {"time of the week", false},
 	[CONFIG_YES_NO] = {"yes or no", false},
 	[CONFIG_CHOICE] = {"choice", false},
 	[CONFIG_CHOICES] = {"list of choices", true},

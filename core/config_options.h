@@ -22,6 +22,7 @@ enum config_type {
 	CONFIG_NUMBER, /* unsigned */
 	CONFIG_SIZE, /* uint64_t, bytes */
 	CONFIG_DURATION, /* int64_t, milliseconds */
+	CONFIG_WEEK, /* int: minutes since Monday 00:00, or CONFIG_WEEK_OFF */
 	CONFIG_YES_NO, /* bool */
 	CONFIG_CHOICE, /* an enum */
 	CONFIG_CHOICES, /* unsigned: the values of all that are given, or-ed */

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "core/config.h"
 
@@ -75,4 +76,47 @@ char *config_format_size(uint64_t bytes, char *out)
 char *config_format_duration(int64_t ms, char *out)
 {
 	return format((uint64_t)ms, duration_units, out);
+}
+
+/* ---- a time of the week ---- */
+
+#define MINUTES_A_DAY 1440
+
+static const char weekdays[] = "MonTueWedThuFriSatSun";
+
+static bool is_digit(char byte)
+{
+	return byte >= '0' && byte <= '9';
+}
+
+int config_parse_week(const char *text, int *minute)
+{
+	int day = 0, hour, past;
+
+	*minute = CONFIG_WEEK_OFF;
+	if (strcmp(text, "off") == 0)
+		return 0;
+	if (strlen(text) != strlen("Mon 08:00") || text[3] != ' ' || text[6] != ':' ||
+		!is_digit(text[4]) || !is_digit(text[5]) || !is_digit(text[7]) ||
+		!is_digit(text[8]))
+		return -1;
+	while (day < 7 && strncasecmp(text, weekdays + (ptrdiff_t)day * 3, 3) != 0)
+		day++;
+	hour = (text[4] - '0') * 10 + text[5] - '0';
+	past = (text[7] - '0') * 10 + text[8] - '0';
+	if (day == 7 || hour > 23 || past > 59)
+		return -1;
+	*minute = day * MINUTES_A_DAY + hour * 60 + past;
+	return 0;
+}
+
+char *config_format_week(int minute, char *out)
+{
+	if (minute == CONFIG_WEEK_OFF)
+		snprintf(out, CONFIG_UNIT_TEXT_SIZE, "off");
+	else
+		snprintf(out, CONFIG_UNIT_TEXT_SIZE, "%.3s %02d:%02d",
+			weekdays + (ptrdiff_t)(minute / MINUTES_A_DAY) * 3,
+			minute % MINUTES_A_DAY / 60, minute % 60);
+	return out;
 }

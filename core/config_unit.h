@@ -15,4 +15,9 @@
 char *config_format_size(uint64_t bytes, char *out);
 char *config_format_duration(int64_t ms, char *out);
 
+/* "Mon 08:00" → minutes since Monday 00:00, "off" → CONFIG_WEEK_OFF. Returns 0 or -1. */
+#define CONFIG_WEEK_OFF (-1)
+int config_parse_week(const char *text, int *minute);
+char *config_format_week(int minute, char *out);
+
 #endif

@@ -146,6 +146,13 @@ static int set_duration(const struct setting *setting)
 	return 0;
 }
 
+static int set_week(const struct setting *setting)
+{
+	if (config_parse_week(setting->value, field_of(setting)) < 0)
+		return expected(setting, "a time of the week, as \"Mon 08:00\", or off");
+	return 0;
+}
+
 static int set_yes_no(const struct setting *setting)
 {
 	bool *field = field_of(setting);
@@ -374,6 +381,7 @@ static set_fn *const setters[CONFIG_TYPE_COUNT] = {
 	[CONFIG_NUMBER] = set_number,
 	[CONFIG_SIZE] = set_size,
 	[CONFIG_DURATION] = set_duration,
+	[CONFIG_WEEK] = set_week,
 	[CONFIG_YES_NO] = set_yes_no,
 	[CONFIG_CHOICE] = set_choice,
 	[CONFIG_CHOICES] = add_choice,

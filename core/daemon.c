@@ -31,6 +31,7 @@
 #include "scan/scan.h"
 #include "smtp/auth.h"
 #include "smtp/delivery.h"
+#include "smtp/grant_keeper.h"
 #include "smtp/ours.h"
 #include "smtp/server.h"
 
@@ -331,6 +332,33 @@ static int start_admin(struct daemon *daemon, struct reason *reason)
 	return api_start(&daemon->api, &options, reason);
 }
 
+static void keep_grants(void *owner)
+{
+	struct daemon *daemon = owner;
+	int64_t wait_ms = grant_keeper_step(daemon->grant_keeper);
+
+	loop_timer_set(daemon->loop, &daemon->keeper_timer, loop_now_ms(daemon->loop) + wait_ms);
+}
+
+static int start_keeper(struct daemon *daemon, struct reason *reason)
+{
+	const struct grant_keeper_options options = {
+		.store = daemon->store,
+		.writer = daemon->writer,
+		.scheduler = daemon->scheduler_inbox,
+		.ids = daemon->ids,
+		.clock = &clock_system,
+		.inbox = daemon->inbox,
+		.config = daemon->config,
+	};
+
+	if (grant_keeper_open(&daemon->grant_keeper, &options, reason) < 0)
+		return -1;
+	daemon->keeper_timer = (struct loop_timer){.owner = daemon, .fire = keep_grants};
+	keep_grants(daemon);
+	return 0;
+}
+
 /* ---- signals ---- */
 
 static int block_signals(sigset_t *signals, struct reason *reason)
@@ -420,7 +448,7 @@ static int start(struct daemon *daemon, const sigset_t *signals, struct reason *
 		return EX_CANTCREAT;
 	if (start_work(daemon, reason) < 0 || start_auth(daemon, reason) < 0 ||
 		open_registrar(daemon, reason) < 0 || start_intake(daemon, reason) < 0 ||
-		start_admin(daemon, reason) < 0)
+		start_admin(daemon, reason) < 0 || start_keeper(daemon, reason) < 0)
 		return EX_OSERR;
 	daemon->renewal = renewal_open(daemon);
 	if (daemon->renewal == NULL) {
@@ -446,6 +474,8 @@ static void stop_admin(struct daemon *daemon)
 /* Everything accepts what was never started. */
 static void stop(struct daemon *daemon)
 {
+	if (daemon->grant_keeper != NULL)
+		grant_keeper_stop(daemon->grant_keeper);
 	acceptor_stop(&daemon->acceptor);
 	for (size_t i = 0; i < daemon->socket_count; i++)
 		close(daemon->sockets[i].fd);
@@ -489,6 +519,7 @@ static void release(struct daemon *daemon)
 	mailbox_close(&daemon->delivery_inbox);
 	mailbox_close(&daemon->scheduler_inbox);
 	id_source_close(&daemon->ids);
+	grant_keeper_close(&daemon->grant_keeper);
 	store_close(&daemon->store);
 	free(daemon->sockets);
 	mailbox_close(&daemon->inbox);

@@ -48,6 +48,8 @@ struct daemon {
 	struct api *api;
 	struct reload *reload;
 	struct renewal *renewal;
+	struct grant_keeper *grant_keeper;
+	struct loop_timer keeper_timer;
 
 	struct loop_watch signal_watch, inbox_watch;
 	int signal_fd;

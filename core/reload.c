@@ -17,6 +17,7 @@
 #include "queue/scheduler.h"
 #include "queue/writer.h"
 #include "smtp/auth.h"
+#include "smtp/grant_keeper.h"
 #include "smtp/server.h"
 
 STAILQ_HEAD(request_list, reload_request);
@@ -194,6 +195,7 @@ static void give_out(struct letter *letter, void *context)
 		auth_configure(daemon->auth, reload->config);
 	config_close(&daemon->config);
 	daemon->config = config_share(reload->config);
+	grant_keeper_configure(daemon->grant_keeper, daemon->config);
 	tls_set_close(&daemon->tls);
 	daemon->tls = tls_set_share(reload->tls);
 	renewal_note(daemon->renewal);

@@ -68,6 +68,8 @@ enum grant_notice { /* what the owner was told of the present expiry: bits */
 	GRANT_TOLD_7_DAYS = 1 << 1,
 	GRANT_TOLD_1_DAY = 1 << 2,
 	GRANT_TOLD_LAPSED = 1 << 3,
+	GRANT_TOLD_ENDED = 1 << 4, /* the grace is over */
+	GRANT_TOLD_REVOKED = 1 << 5,
 };
 
 struct grant_texts {

@@ -43,6 +43,7 @@
 enum registry_kind {
 	REGISTRY_GRANT = 1, /* grant.h */
 	REGISTRY_SUSPENSION = 2, /* suspension.h */
+	REGISTRY_MARK = 3, /* when something was last done that comes again: grant_notice.h */
 };
 
 struct registry_change {

@@ -134,7 +134,7 @@ struct act {
 void scheduler_act_read(struct letter *letter, void *scheduler);
 
 /*
- * All that is held of a kind, of a grant, an account or clients, is released or deleted, in small steps beside all else. What is
+ * All that is held of a kind, of a grant, an account or clients, is released, deleted or sent back, in small steps beside all else. What is
  * still to be done the schedule's rows say: asked again, it goes on with what is left. The letter is read by `answer_to`'s owner
  * with `result` 0 or -ECANCELED (the daemon stops), and how many messages it were. It may take long.
  */
@@ -142,6 +142,7 @@ struct holds_errand {
 	struct letter letter; /* pushed to the scheduler's inbox with read = scheduler_holds_read */
 	enum hold_kind kind; /* not HOLD_ORDINARY */
 	bool deletes;
+	bool returns; /* HOLD_LAPSED only: goes back to the senders, now */
 	/* whose: all that are given must fit */
 	char grant[64]; /* grant.h's name; "": any */
 	char account[256]; /* "": any */

@@ -1,5 +1,5 @@
 /*
- * scheduler_holds.c: errands: all that is held of one kind for a grant, an account or clients is released or deleted.
+ * scheduler_holds.c: errands: all that is held of one kind for a grant, an account or clients is released, deleted or sent back.
  *
  * The rows of UPSTREAM_KINDS and the kind are walked lane by lane, bucket by bucket, ROWS at a time and no more than STEP a
  * turn; each message that fits is changed by the writer (scheduler_sweep.c has the room). A row that is gone meanwhile was
@@ -73,7 +73,10 @@ static bool change_one(struct scheduler *scheduler, struct holds_errand *errand,
 	const struct sweep_order order = {.change = change_held,
 		.event = errand->deletes ? "deleted" : "released",
 		.errand = errand};
-	const struct unit unit = {.id = id, .upstream = (uint16_t)(UPSTREAM_KINDS + errand->kind)};
+	const struct unit unit = {.id = id,
+		.upstream = (uint16_t)(UPSTREAM_KINDS + errand->kind),
+		.lane = (enum lane)errand->lane,
+		.bucket = (uint32_t)errand->bucket};
 	struct envelope *envelope = NULL;
 	bool room = true;
 
@@ -81,8 +84,12 @@ static bool change_one(struct scheduler *scheduler, struct holds_errand *errand,
 		return true; /* gone, or damaged */
 	/* one that is being sent back (HOLD_LAPSED) is too late */
 	if (fits(errand, envelope) && !claims_works(scheduler, id)) {
-		room = sweep_submit(scheduler, &unit, &order);
-		errand->outstanding += room;
+		room = errand->returns ? sweep_send_back(scheduler, &unit, envelope, UINT64_MAX)
+				       : sweep_submit(scheduler, &unit, &order);
+		if (errand->returns)
+			errand->count += room;
+		else
+			errand->outstanding += room;
 	}
 	envelope_close(&envelope);
 	return room;
@@ -160,7 +167,10 @@ static void answer(struct scheduler *scheduler, struct holds_errand *errand, int
 	struct log_quoted who;
 
 	TAILQ_REMOVE(&scheduler->errands, errand, entry);
-	log_event(LOG_NOTICE, errand->deletes ? "holds_deleted" : "holds_released",
+	log_event(LOG_NOTICE,
+		errand->deletes   ? "holds_deleted"
+		: errand->returns ? "holds_returned"
+				  : "holds_released",
 		"kind=%s grant=%s messages=%llu by=\"%s\"", hold_kind_name(errand->kind),
 		errand->grant[0] != '\0' ? errand->grant : "-", (unsigned long long)errand->count,
 		log_text(&who, errand->who));

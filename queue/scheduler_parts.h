@@ -307,6 +307,10 @@ void sweep_init(struct scheduler *scheduler);
 void sweep_fini(struct scheduler *scheduler);
 void sweep_step(struct scheduler *scheduler);
 /* False: no room for it now, or the message is being changed. */
+/* What is held of a lapsed grant goes back to its senders, as far as its hold has ended by then. False: no room now. */
+bool sweep_send_back(struct scheduler *scheduler, const struct unit *row,
+	const struct envelope *envelope, uint64_t until_unix_ms);
+/* False: no room now. */
 bool sweep_submit(
 	struct scheduler *scheduler, const struct unit *unit, const struct sweep_order *order);
 

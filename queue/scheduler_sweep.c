@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "core/log.h"
+#include "queue/grant.h"
 #include "queue/id.h"
 #include "queue/pace.h"
 #include "queue/schedule.h"
@@ -309,24 +310,53 @@ static uint64_t end_of(const struct scheduler *scheduler, const struct envelope 
 
 /* ---- ends of other kinds of holds ---- */
 
-/* Those of lapsed grants go to delivery, which writes the bounce. False: no room now. */
-static bool send_back(struct scheduler *scheduler, const struct unit *row, uint64_t proven_unix_ms)
+/* Delivery writes the bounce. */
+bool sweep_send_back(struct scheduler *scheduler, const struct unit *row,
+	const struct envelope *envelope, uint64_t until_unix_ms)
 {
-	struct envelope *envelope = NULL;
 	bool room = true;
 
-	if (store_view_get(scheduler->view, row->id, &envelope) < 0)
-		return true; /* gone meanwhile, or damaged */
 	for (size_t i = 0; i < envelope->recipient_count && room; i++) {
 		const struct recipient *recipient = &envelope->recipients[i];
 		struct unit unit = *row;
 
 		unit.upstream = recipient->upstream;
-		if (recipient->state == RECIPIENT_HELD &&
-			recipient->due_unix_ms <= proven_unix_ms &&
+		if (recipient->state == RECIPIENT_HELD && recipient->due_unix_ms <= until_unix_ms &&
 			!claims_has(scheduler, unit.id, unit.upstream))
 			room = jobs_expire(scheduler, &unit, recipient->due_unix_ms, true);
 	}
+	return room;
+}
+
+/* Its grant was renewed, and the release that should have followed has not come here. */
+static bool is_in_force(const struct scheduler *scheduler, const char *name)
+{
+	struct registry_item item = {0};
+	struct grant *grant = NULL;
+	enum grant_life life = GRANT_LIFE_REVOKED;
+
+	if (name != NULL &&
+		store_view_registered(scheduler->view, REGISTRY_GRANT, name, &item) == 0 &&
+		grant_decode(item.name, item.revision, item.record, item.size, &grant) == 0)
+		life = grant_life(grant, scheduler->now_unix_ms);
+	grant_close(&grant);
+	registry_item_fini(&item);
+	return life == GRANT_LIFE_APPROVED || life == GRANT_LIFE_EXPIRING;
+}
+
+/* False: no room now. */
+static bool end_lapsed(struct scheduler *scheduler, const struct unit *row, uint64_t proven_unix_ms)
+{
+	const struct sweep_order release = {
+		.change = end_holds, .event = "released", .proven_unix_ms = proven_unix_ms};
+	struct envelope *envelope = NULL;
+	bool room;
+
+	if (store_view_get(scheduler->view, row->id, &envelope) < 0)
+		return true; /* gone meanwhile, or damaged */
+	room = is_in_force(scheduler, envelope->grant)
+		       ? sweep_submit(scheduler, row, &release)
+		       : sweep_send_back(scheduler, row, envelope, proven_unix_ms);
 	envelope_close(&envelope);
 	return room;
 }
@@ -337,7 +367,7 @@ static bool sweep_lapsed(struct scheduler *scheduler, uint64_t proven_unix_ms)
 	struct unit row;
 
 	while (source_next(scheduler, lapsed, proven_unix_ms, &row)) {
-		if (!send_back(scheduler, &row, proven_unix_ms)) {
+		if (!end_lapsed(scheduler, &row, proven_unix_ms)) {
 			source_again(lapsed, &row);
 			return false;
 		}

@@ -53,7 +53,7 @@ enum writer_verb {
 	WRITER_UNHEARD, /* who sent the message did not hear that it was taken (repeats.h) */
 	WRITER_CHANGE, /* a change of an envelope, and messages that it brings into being */
 	WRITER_LEDGER, /* changes of the clients' ledger; -ENOSPC when no new mail is taken. What a failed commit took is not done again */
-	WRITER_REGISTER, /* changes of the registry: all of the list or none; errors as registry.h, and `refused` says where */
+	WRITER_REGISTER, /* changes of the registry, and messages that tell of them: all or none; errors as registry.h, and `refused` says where */
 	WRITER_CALL, /* something that must run on the writer's thread, outside a batch. -ECANCELED: the writer is stopping; -EIO: the store is broken */
 };
 
@@ -72,7 +72,7 @@ struct writer_request {
 	int result;
 	uint64_t id; /* APPEND, DROP: body id; CHANGE: message id */
 	struct text_piece *pieces; /* APPEND */
-	struct message *message; /* ADD; CHANGE: a list added with it, or NULL */
+	struct message *message; /* ADD; CHANGE, REGISTER: a list added with it, or NULL */
 	const struct ledger_client *clients; /* LEDGER: a list */
 	const struct registry_change *registry; /* REGISTER: a list */
 	const struct registry_change *refused; /* REGISTER: the one that was in the way, or NULL */

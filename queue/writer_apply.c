@@ -19,7 +19,8 @@ bool writer_brings_new_mail(const struct writer_request *request)
 
 static bool brings_own_mail(const struct writer_request *request)
 {
-	return (request->verb == WRITER_ADD || request->verb == WRITER_CHANGE) &&
+	return (request->verb == WRITER_ADD || request->verb == WRITER_CHANGE ||
+		       request->verb == WRITER_REGISTER) &&
 	       request->message != NULL && !writer_brings_new_mail(request);
 }
 
@@ -267,11 +268,13 @@ static int apply_register(struct store_batch *batch, struct writer_request *requ
 	if (store_spoiled(batch) != 0)
 		return store_spoiled(batch);
 	request->result = rc;
-	request->wrote = rc == 0;
-	for (const struct registry_change *change = request->registry; change != NULL && rc == 0;
+	if (rc < 0)
+		return 0;
+	request->wrote = true;
+	for (const struct registry_change *change = request->registry; change != NULL;
 		change = change->next)
 		*bytes += change->size + sizeof(struct registry_entry);
-	return 0;
+	return add_messages(batch, request->message, bytes);
 }
 
 int writer_apply(struct writer *writer, struct store_batch *batch, struct writer_request *request,

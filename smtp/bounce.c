@@ -7,8 +7,8 @@
 
 #include "core/clock.h"
 #include "queue/reader.h"
-#include "queue/schedule.h"
 #include "smtp/dsn.h"
+#include "smtp/own_mail.h"
 #include "smtp/route.h"
 
 bool bounce_is_due(const struct envelope *envelope)
@@ -19,12 +19,70 @@ bool bounce_is_due(const struct envelope *envelope)
 /* ---- who is told ---- */
 
 struct addressee {
-	const char *address;
+	const char *address; /* of the envelope, of the grant, or of the configuration */
 	const struct config_upstream *upstream; /* NULL: not even postmaster has a route */
-	const char *postmaster_because; /* NULL: it is the sender */
+	const char *postmaster_because; /* NULL: it is not postmaster */
+	bool is_owner;
 };
 
-static struct addressee choose_addressee(const struct bounce *bounce)
+struct grant *bounce_read_grant(struct store_view *view, const struct envelope *envelope)
+{
+	struct registry_item item = {0};
+	struct grant *grant = NULL;
+
+	if (envelope->grant != NULL &&
+		store_view_registered(view, REGISTRY_GRANT, envelope->grant, &item) == 0)
+		(void)grant_decode(item.name, item.revision, item.record, item.size, &grant);
+	registry_item_fini(&item);
+	return grant;
+}
+
+static bool is_from_fragile(const struct config *config, const struct envelope *envelope)
+{
+	for (size_t i = 0; i < config->listener_count; i++)
+		if (strcmp(config->listeners[i].name, envelope->listener) == 0)
+			return config->listeners[i].profile == PROFILE_FRAGILE;
+	return false;
+}
+
+/* The device's own: its mailbox, or a sender that the grant names one by one. */
+static bool is_own_address(const struct grant *grant, const char *address)
+{
+	const char *pattern = grant_find_pattern(&grant->senders, address);
+
+	return (pattern != NULL && strchr(pattern, '*') == NULL) ||
+	       grant_pattern_match(grant->mailbox, address) != 0;
+}
+
+/* Bulk has somebody who reads what comes back. */
+static bool is_of_device(const struct bounce *bounce, const struct grant *grant)
+{
+	const struct envelope *envelope = bounce->envelope;
+
+	return grant != NULL && envelope->lane != LANE_BULK &&
+	       (grant->device[0] != '\0' || is_from_fragile(bounce->config, envelope)) &&
+	       is_own_address(grant, envelope->reverse_path);
+}
+
+static void choose_owner(
+	const struct bounce *bounce, const struct grant *grant, struct addressee *to)
+{
+	to->address = grant->owner;
+	if (grant->owner[0] == '\0')
+		to->postmaster_because = "the sender is a device, and its grant has no owner.";
+	else if (is_own_address(grant, grant->owner))
+		to->postmaster_because =
+			"the sender is a device, and its grant names it as its own "
+			"owner.";
+	else
+		to->upstream = route_find(bounce->config, grant->owner);
+	to->is_owner = to->upstream != NULL;
+	if (to->upstream == NULL && to->postmaster_because == NULL)
+		to->postmaster_because = "the sender is a device, and no route leads to its owner.";
+}
+
+/* `grant`: the message's, or NULL. */
+static struct addressee choose_addressee(const struct bounce *bounce, const struct grant *grant)
 {
 	const struct envelope *envelope = bounce->envelope;
 	struct addressee to = {.address = envelope->reverse_path};
@@ -34,6 +92,8 @@ static struct addressee choose_addressee(const struct bounce *bounce)
 					"mail, and those are never answered with another.";
 	else if (to.address[0] == '\0')
 		to.postmaster_because = "the message names no sender who could be told.";
+	else if (is_of_device(bounce, grant))
+		choose_owner(bounce, grant, &to);
 	else
 		to.upstream = route_find(bounce->config, to.address);
 	if (to.upstream != NULL)
@@ -112,93 +172,27 @@ bool bounce_format(const struct bounce *bounce, uint64_t id, const char *to, con
 	       dsn_append_headers(headers, headers_size, boundary, out);
 }
 
-static int fill_recipient(
-	const struct bounce *bounce, struct envelope *envelope, const struct addressee *to)
-{
-	struct recipient *recipient = &envelope->recipients[0];
-
-	recipient->address = envelope_text(envelope, to->address);
-	recipient->verdict = VERDICT_SKIPPED;
-	recipient->state = RECIPIENT_WAITING;
-	recipient->due_unix_ms = bounce->now_unix_ms;
-	if (to->upstream != NULL) {
-		recipient->upstream = to->upstream->number;
-	} else {
-		recipient->state = RECIPIENT_HELD;
-		recipient->upstream = UPSTREAM_FIRST;
-		recipient->reason = "no route for postmaster";
-		recipient->held_unix_ms = bounce->now_unix_ms;
-		recipient->due_unix_ms += (uint64_t)bounce->config->queue_lifetime_ms;
-	}
-	return recipient->address != NULL ? 0 : -ENOMEM;
-}
-
-static int fill_envelope(const struct bounce *bounce, uint64_t id, const struct addressee *to,
-	struct envelope *envelope)
-{
-	envelope->id = envelope->body_id = id;
-	envelope->flags = ENVELOPE_LOCAL | ENVELOPE_BOUNCE |
-			  (to->postmaster_because != NULL ? ENVELOPE_TO_POSTMASTER : 0);
-	envelope->received_unix_ms = bounce->now_unix_ms;
-	envelope->lane = LANE_ALERT;
-	envelope->reverse_path = "";
-	envelope->client = "local";
-	envelope->listener = "local";
-	envelope->helo = envelope_text(envelope, bounce->config->hostname);
-	envelope->bucket = schedule_bucket(NULL, envelope->client);
-	if (envelope->helo == NULL)
-		return -ENOMEM;
-	return fill_recipient(bounce, envelope, to);
-}
-
-static int fill_text(struct message *message, const struct bytes *from)
-{
-	struct envelope *envelope = message->envelope;
-	struct text text = {0};
-	int rc = -ENOMEM;
-
-	if (text_append(&text, from->data, from->size)) {
-		envelope->size_bytes = text.size_bytes;
-		envelope->checksum = text_checksum(&text);
-		envelope->chunk_count = text.piece_count;
-		message->pieces = text_take(&text, true);
-		if (memmem(from->data, from->size, "\n.", 2) != NULL)
-			envelope->flags |= ENVELOPE_HAS_DOTS;
-		rc = 0;
-	}
-	text_fini(&text);
-	return rc;
-}
-
 int bounce_write(const struct bounce *asked, uint64_t id, struct store_view *view, uint8_t *scratch,
 	struct message **out)
 {
-	struct addressee to = choose_addressee(asked);
+	struct grant *grant = bounce_read_grant(view, asked->envelope);
+	struct addressee to = choose_addressee(asked, grant);
 	struct bounce bounce = *asked;
-	struct message *message = calloc(1, sizeof(*message));
 	struct bytes headers = {0}, text = {0};
-	int rc = -ENOMEM;
+	int rc;
 
 	*out = NULL;
 	bounce.postmaster_because = to.postmaster_because;
-	if (message != NULL)
-		message->envelope = envelope_new(1);
-	if (message == NULL || message->envelope == NULL)
-		goto out;
+	bounce.owner_of = to.is_owner ? grant->name : NULL;
 	rc = read_headers(&bounce, view, scratch, &headers);
-	if (rc < 0)
-		goto out;
-	rc = fill_envelope(&bounce, id, &to, message->envelope);
 	if (rc == 0 && !bounce_format(&bounce, id, to.address, headers.data, headers.size, &text))
 		rc = -ENOMEM;
 	if (rc == 0)
-		rc = fill_text(message, &text);
-	if (rc == 0) {
-		*out = message;
-		message = NULL;
-	}
-out:
-	message_close(&message);
+		rc = own_mail_make(bounce.config, id,
+			ENVELOPE_BOUNCE |
+				(to.postmaster_because != NULL ? ENVELOPE_TO_POSTMASTER : 0),
+			to.address, bounce.now_unix_ms, &text, out);
+	grant_close(&grant);
 	bytes_fini(&headers);
 	bytes_fini(&text);
 	return rc;

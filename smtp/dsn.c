@@ -6,12 +6,12 @@
 
 #include "core/clock.h"
 #include "core/utf8.h"
+#include "smtp/own_mail.h"
 #include "smtp/path.h"
 #include "smtp/response.h"
 
 #define ADDRESS_TEXT 900 /* a path of 256 bytes, each two of them as \x{7FF} */
 #define LINE_COLUMNS 72
-#define SOFT_COLUMNS 75 /* quoted-printable: 76 with the "=" */
 #define EXPIRED      "4.4.7"
 #define UNDEFINED    "5.0.0"
 
@@ -66,16 +66,6 @@ static const char *clean_address(const char *address, char *out)
 					 : response_clean(out, ADDRESS_TEXT, address);
 }
 
-/* In a header an address of UTF-8 has no ASCII form; the envelope knows it. */
-static bool append_to(const char *to, struct bytes *out)
-{
-	char address[ADDRESS_TEXT];
-
-	if (is_international(to))
-		return bytes_append_text(out, "To: undisclosed-recipients:;\r\n");
-	return bytes_printf(out, "To: <%s>\r\n", clean_address(to, address));
-}
-
 bool dsn_append_header(const struct bounce *bounce, uint64_t id, const char *to,
 	const char *boundary, struct bytes *out)
 {
@@ -86,7 +76,7 @@ bool dsn_append_header(const struct bounce *bounce, uint64_t id, const char *to,
 		       "Date: %s\r\n"
 		       "From: Mail Delivery System <MAILER-DAEMON@%s>\r\n",
 		       clock_format_rfc5322(bounce->now_unix_ms, date), hostname) &&
-	       append_to(to, out) &&
+	       own_mail_append_to(to, out) &&
 	       bytes_printf(out,
 		       "Subject: %s\r\n"
 		       "Message-ID: <%s.bounce@%s>\r\n"
@@ -169,8 +159,14 @@ static bool append_wrapped(struct bytes *out, const char *indent, const char *te
 }
 
 /* Why somebody who never sent it hears of it. */
-static bool append_why_postmaster(const struct bounce *bounce, struct bytes *out)
+static bool append_why_told(const struct bounce *bounce, struct bytes *out)
 {
+	if (bounce->owner_of != NULL)
+		return bytes_printf(out,
+			"\r\nThe sender is a device. This report goes to you as the owner of "
+			"its\r\n"
+			"relay grant, %s.\r\n",
+			bounce->owner_of);
 	return bounce->postmaster_because == NULL ||
 	       (bytes_append_text(
 			out, "\r\nThis report goes to postmaster and not to a sender:\r\n") &&
@@ -193,7 +189,7 @@ static bool append_intro(const struct bounce *bounce, struct bytes *out)
 			       ? bytes_append_text(out,
 					 "This report is only about the receivers named below.\r\n")
 			       : true) &&
-	       append_why_postmaster(bounce, out);
+	       append_why_told(bounce, out);
 }
 
 static bool append_failure(
@@ -303,36 +299,6 @@ static bool is_plain(const uint8_t *text, size_t size)
 	return true;
 }
 
-/* Quoted-printable (RFC 2045 6.7) of text whose lines end in CRLF. */
-static bool append_quoted(struct bytes *out, const uint8_t *text, size_t size)
-{
-	size_t column = 0;
-
-	for (size_t i = 0; i < size; i++) {
-		uint8_t byte = text[i];
-		bool at_end = i + 2 < size && text[i + 1] == '\r' && text[i + 2] == '\n';
-		bool literal =
-			byte >= ' ' && byte <= '~' && byte != '=' && !(byte == ' ' && at_end);
-
-		if (byte == '\r' && i + 1 < size && text[i + 1] == '\n') {
-			if (!bytes_append(out, "\r\n", 2))
-				return false;
-			column = 0;
-			i++;
-			continue;
-		}
-		if (column + (literal ? 1 : 3) > SOFT_COLUMNS) {
-			if (!bytes_append(out, "=\r\n", 3))
-				return false;
-			column = 0;
-		}
-		if (literal ? !bytes_append(out, &byte, 1) : !bytes_printf(out, "=%02X", byte))
-			return false;
-		column += literal ? 1 : 3;
-	}
-	return true;
-}
-
 bool dsn_append_headers(const void *headers, size_t size, const char *boundary, struct bytes *out)
 {
 	bool plain = is_plain(headers, size);
@@ -347,6 +313,6 @@ bool dsn_append_headers(const void *headers, size_t size, const char *boundary, 
 		       boundary, global ? "message/global-headers" : "text/rfc822-headers",
 		       plain ? "" : "Content-Transfer-Encoding: quoted-printable\r\n") &&
 	       (size == 0 || (plain ? bytes_append(out, headers, size)
-				    : append_quoted(out, headers, size))) &&
+				    : own_mail_append_quoted(out, headers, size))) &&
 	       bytes_printf(out, "\r\n--%s--\r\n", boundary);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "smtp/bounce.h"
+#include "smtp/permission.h"
 
 #define RECONNECTS_MAX 3 /* then the scheduler is told */
 
@@ -91,15 +92,28 @@ static void fail_all(struct task *task, const char *reply, const char *status)
 	job->reply_is_ours = true;
 }
 
-/* Its grant was not renewed in time (envelope.h): it goes back with what was said of that when it was held. */
-static void fail_lapsed(struct task *task)
+/*
+ * Its grant was not renewed in time, or was revoked (envelope.h): it goes back with what is said to clients then; without the
+ * grant, with what was said when it was held.
+ */
+static void fail_lapsed(struct task *task, struct store_view *view)
 {
 	const struct job *job = task->job;
+	const struct permission_terms terms = {.config = job->config};
+	struct permission permission = {0};
+	struct grant *grant = bounce_read_grant(view, job->envelope);
 	const char *reason = NULL;
+	char said[PERMISSION_TEXT_SIZE];
 
-	if (job->recipient_count > 0)
+	permission.grant = grant;
+	if (grant != NULL)
+		reason = permission_explain(grant->state == GRANT_REVOKED ? PERMISSION_GRANT_REVOKED
+									  : PERMISSION_GRANT_LAPSED,
+			&permission, &terms, "", said);
+	else if (job->recipient_count > 0)
 		reason = job->envelope->recipients[job->recipients[0].index].reason;
 	fail_all(task, reason != NULL ? reason : "the relay grant has lapsed", "5.7.1");
+	grant_close(&grant);
 }
 
 static int gather(struct task *task)
@@ -132,7 +146,7 @@ bool task_begin(struct task *task, struct store_view *view)
 	/* Nobody due any more costs nothing: what is left is as it was. */
 	task_put_off(task, "nobody is due");
 	if (job->lapsed && job->envelope->hold_kind == HOLD_LAPSED)
-		fail_lapsed(task);
+		fail_lapsed(task, view);
 	else if (job->expired && !job->lapsed)
 		fail_all(task, "delivery time expired", "4.4.7");
 	if (job->expired)

@@ -1,10 +1,10 @@
 /*
  * grant_usage.h: how much a grant is used, for people to compare with what was said when it was asked for.
  *
- * Threads: the admin thread. Units: milliseconds since 1970.
+ * Threads: the view's. Units: milliseconds since 1970.
  */
-#ifndef SLUICE_ADMIN_GRANT_USAGE_H
-#define SLUICE_ADMIN_GRANT_USAGE_H
+#ifndef SLUICE_QUEUE_GRANT_USAGE_H
+#define SLUICE_QUEUE_GRANT_USAGE_H
 
 #include <stdbool.h>
 #include <stdint.h>

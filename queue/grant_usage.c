@@ -1,4 +1,4 @@
-#include "admin/grant_usage.h"
+#include "queue/grant_usage.h"
 
 #include <errno.h>
 
