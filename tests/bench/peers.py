@@ -62,6 +62,29 @@ def source(port, messages, sessions=100, size=4096, sender="a@example.com", chec
     return time.monotonic() - began
 
 
+def processor_seconds(group):
+    """Of all processes of a group, and of those of its that have ended; its first has the group's number."""
+    ticks = 0
+    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if int(fields[2]) == group:
+            ticks += sum(int(field) for field in fields[11:15 if path.parent.name == str(group) else 13])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def tls_load(build, what, port, count, sessions=50):
+    """(seconds, the generator's CPU milliseconds each): STARTTLS clients; the same for every peer."""
+    done = subprocess.run([build / "tests/tls_load", what, "--port", str(port), "--count", str(count), "--sessions", str(sessions)],
+                          capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"bench: tls_load: {done.stderr.strip()[:500]}")
+    figures = dict(field.split("=") for field in done.stdout.split())
+    return float(figures["seconds"]), float(figures["cpu_ms"])
+
+
 class Sink:
     """smtp-sink, which counts."""
 
@@ -90,7 +113,7 @@ class Sink:
 class Sluice:
     name = "Sluice"
 
-    def __init__(self, build, folder, upstream_port, wrapper=(), profile="standard", busy_max="2s", extra="", top=""):
+    def __init__(self, build, folder, upstream_port, wrapper=(), profile="standard", busy_max="2s", extra="", top="", listen=""):
         self.folder = pathlib.Path(folder)
         shutil.rmtree(self.folder, ignore_errors=True)
         (self.folder / "run").mkdir(parents=True, mode=0o750)
@@ -110,6 +133,7 @@ listen door {{
   networks = {{"127.0.0.0/8"}}
   max_connections = 12000
   max_connections_per_address = 12000
+  {listen}
 }}
 upstream sink {{ hosts = {{"127.0.0.1:{upstream_port}"}}  tls = off {extra} }}
 route "*" {{ upstream = sink }}
@@ -120,7 +144,7 @@ retry {{ busy_first = 1s  busy_max = {busy_max}  first = 5s  max = 1m }}
     def start(self):
         self.log = (self.folder / "sluiced.log").open("ab")
         self.process = subprocess.Popen([*self.wrapper, self.build / "sluiced", "-c", self.config], stderr=self.log,
-                                        stdin=subprocess.DEVNULL)
+                                        stdin=subprocess.DEVNULL, start_new_session=True)
         wait_until(lambda: answers(self.port), 20, "Sluice's banner")
         return self
 
@@ -162,7 +186,7 @@ retry {{ busy_first = 1s  busy_max = {busy_max}  first = 5s  max = 1m }}
 class Postfix:
     name = "Postfix"
 
-    def __init__(self, folder, upstream_port, deliver, wrapper=()):
+    def __init__(self, folder, upstream_port, deliver, wrapper=(), extra=""):
         self.folder = pathlib.Path(folder)
         shutil.rmtree(self.folder, ignore_errors=True)
         self.port, self.wrapper = free_port(), list(wrapper)
@@ -198,6 +222,7 @@ smtp_host_lookup = native
 smtpd_client_connection_count_limit = 0
 in_flow_delay = {"1s" if deliver else "0s"}
 smtpd_relay_restrictions = permit_mynetworks, reject
+{extra}
 """)
         services = """
 {port} inet n - n - - smtpd
