@@ -191,10 +191,9 @@ static void set_tickets(SSL_CTX *ssl, bool legacy)
 {
 	SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_timeout(ssl, TICKET_SECONDS);
-	if (!legacy)
-		return;
-	SSL_CTX_set_options(ssl, SSL_OP_NO_TICKET);
-	SSL_CTX_set_num_tickets(ssl, 0);
+	SSL_CTX_set_num_tickets(ssl, legacy ? 0 : 1); /* each is a packet of its own */
+	if (legacy)
+		SSL_CTX_set_options(ssl, SSL_OP_NO_TICKET);
 }
 
 static bool set_rules(SSL_CTX *ssl, enum config_tls_version min)

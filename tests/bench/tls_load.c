@@ -3,10 +3,12 @@
  *
  *	tls_load messages    --port PORT --count N [--sessions N] [--tls 1.2]
  *	tls_load connections --port PORT --count N [--sessions N] [--tls 1.2]
+ *	tls_load idle        --port PORT --sessions N [--tls 1.2]
  *
  * messages: each session begins TLS once, and then hands over messages of 4 KiB, each as soon as the one before has its
  * 250, until there were `count` of them; the clock begins when all sessions are within TLS. connections: connect, EHLO,
- * STARTTLS, handshake, EHLO, QUIT, the next; the clock begins at once.
+ * STARTTLS, handshake, EHLO, QUIT, the next; the clock begins at once. idle: all sessions begin TLS and say EHLO, and
+ * then nothing until standard input ends.
  *
  * One thread, epoll; TLS 1.3 with TLS_AES_128_GCM_SHA256 and X25519 (1.2: ECDHE with AES-128-GCM), nothing resumed, the
  * server's signature checked and its certificate not. A message's text is one record. Prints
@@ -30,9 +32,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TEXT_BYTES   4096
-#define LINE_BYTES   78
-#define SESSIONS_MAX 1000
+#define TEXT_BYTES    4096
+#define LINE_BYTES    78
+#define SESSIONS_MAX  5000
+#define IDLE_TOGETHER 20 /* handshakes of those that will be idle */
 
 /* What a session waits for. */
 enum stage { BANNER, EHLO, STARTTLS, HANDSHAKE, GREETED, MAIL, RCPT, DATA, DOT, QUIT, STAGE_TOTAL };
@@ -63,8 +66,8 @@ struct session {
 	size_t reply_size;
 };
 
-static bool sends_messages;
-static unsigned wanted, begun, done, in_tls, session_count = 50;
+static bool sends_messages, is_idle;
+static unsigned wanted, opened, begun, done, in_tls, session_count = 50;
 static struct sockaddr_in server = {.sin_family = AF_INET};
 static SSL_CTX *context;
 static int epoll_fd;
@@ -252,6 +255,12 @@ static void end_session(struct session *session)
 /* All are within TLS: the messages begin. */
 static void greet(struct session *session, struct session *sessions)
 {
+	if (is_idle) {
+		done++;
+		if (opened < session_count)
+			open_session(&sessions[opened++]);
+		return;
+	}
 	if (!sends_messages) {
 		say(session, "QUIT\r\n", 6);
 		session->stage = QUIT;
@@ -330,8 +339,8 @@ static bool step(struct session *session, struct session *sessions)
 static void run(struct session *sessions)
 {
 	start_clock();
-	for (unsigned i = 0; i < session_count; i++) {
-		open_session(&sessions[i]);
+	while (opened < session_count && (!is_idle || opened < IDLE_TOGETHER)) {
+		open_session(&sessions[opened++]);
 		begun += !sends_messages;
 	}
 	while (done < wanted) {
@@ -346,7 +355,9 @@ static void run(struct session *sessions)
 		}
 	}
 	report();
-	for (unsigned i = 0; i < session_count; i++)
+	if (is_idle && (fflush(stdout) != 0 || read(STDIN_FILENO, text, 1) < 0))
+		die("standard input");
+	for (unsigned i = 0; i < opened; i++)
 		if (sessions[i].fd >= 0)
 			close_session(&sessions[i]);
 }
@@ -372,9 +383,13 @@ int main(int argc, char **argv)
 		else
 			return 64;
 	}
+	is_idle = optind == argc - 1 && strcmp(argv[optind], "idle") == 0;
+	if (is_idle)
+		wanted = session_count;
 	if (optind != argc - 1 || server.sin_port == 0 || session_count == 0 ||
 		session_count > SESSIONS_MAX || wanted < session_count) {
-		fputs("usage: tls_load messages|connections --port PORT --count N [--sessions N] "
+		fputs("usage: tls_load messages|connections|idle --port PORT --count N [--sessions "
+		      "N] "
 		      "[--tls 1.2]\n",
 			stderr);
 		return 64;
