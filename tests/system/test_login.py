@@ -257,11 +257,12 @@ def memory_of(pid):
     with open(f"/proc/{pid}/maps", encoding="ascii") as maps, open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
         for line in maps:
             begin, end, rights = re.match(r"([0-9a-f]+)-([0-9a-f]+) (\S+)", line).groups()
-            if not rights.startswith("rw") or "[v" in line:
+            size = int(end, 16) - int(begin, 16)
+            if not rights.startswith("rw") or "[v" in line or size > 1 << 32:  # a sanitizer's own map of the memory
                 continue
             memory.seek(int(begin, 16))
             try:
-                yield memory.read(int(end, 16) - int(begin, 16))
+                yield memory.read(size)
             except OSError:
                 continue
 
