@@ -46,12 +46,15 @@ int command_auth_lockouts(struct invocation *invocation)
 		const json_t *lockouts = json_object_get(answer, "lockouts");
 		uint64_t total = member_number(answer, "total");
 
-		print_lockouts(lockouts);
-		if (total == 0)
-			fputs("nobody is locked out\n", stderr);
-		else if (total > json_array_size(lockouts))
+		if (total > 0)
+			print_lockouts(lockouts);
+		else
+			fputs("Nobody is locked out.\n", stderr);
+		if (total > json_array_size(lockouts))
 			printf("and %" PRIu64 " more\n", total - json_array_size(lockouts));
 	}
+	if (code == 0 && member_number(answer, "total") == 0)
+		code = COMMAND_NOTHING_MATCHED;
 	json_decref(answer);
 	return code;
 }

@@ -157,6 +157,8 @@ static void print_refusals(const json_t *client)
 		fact_print("refused", "%s, last %s: %s", times(client, "refusals", count),
 			command_relative(member_time(refusal, "time"), relative),
 			member_text(refusal, "reason"));
+	if (strstr(member_text(refusal, "reason"), " 5.7.1 ") != NULL)
+		fact_print("", "who may: sluice grant explain %s", member_text(client, "address"));
 }
 
 /* What is no fault of anybody's when it is rare: only what there is. */

@@ -38,10 +38,13 @@ static void print_states(const json_t *queue)
 	putchar('\n');
 	json_object_foreach(states, name, number)
 	{
-		char text[PRINTABLE_NUMBER_SIZE];
+		char text[PRINTABLE_NUMBER_SIZE], held[LISTING_HELD_SIZE] = "";
 
-		printf("  %-11s %9s\n", name,
-			printable_number((uint64_t)json_integer_value(number), text));
+		if (strcmp(name, "held") == 0)
+			listing_held(queue, held);
+		printf("  %-11s %9s%s%s\n", name,
+			printable_number((uint64_t)json_integer_value(number), text),
+			held[0] ? "  " : "", held);
 	}
 }
 

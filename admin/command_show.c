@@ -84,6 +84,8 @@ static void print_facts(const json_t *message)
 		account[0] ? ", account " : "", account, helo[0] ? helo : "no name",
 		member_text(message, "listener"));
 	fact_print("from", "<%s>", member_text(message, "from"));
+	if (member_text(message, "grant")[0] != '\0')
+		fact_print("grant", "%s", member_text(message, "grant"));
 	fact_print("size", "%s, lane %s", printable_size(member_number(message, "size"), size),
 		member_text(message, "lane"));
 	print_time("expires", member_time(message, "expires"), member_text(message, "expires"), "");

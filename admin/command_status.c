@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "admin/command.h"
+#include "admin/listing.h"
 #include "admin/printable.h"
 #include "admin/relative.h"
 #include "admin/table.h"
@@ -18,6 +19,23 @@ static void add_rates(struct table *table, const json_t *status)
 		json_number_value(json_object_get(rates, "received_per_second")),
 		json_number_value(json_object_get(rates, "delivered_per_second")),
 		json_number_value(json_object_get(rates, "window_seconds")));
+}
+
+/* What wants a person: only where there is something. */
+static void add_troubles(struct table *table, const json_t *status)
+{
+	uint64_t locked_out = member_number(status, "locked_out");
+	char number[PRINTABLE_NUMBER_SIZE], held[LISTING_HELD_SIZE];
+
+	if (listing_held(status, held)[0] != '\0') {
+		table_cell(table, "held");
+		table_printf(table, "%s: sluice queue list --held KIND", held);
+	}
+	if (locked_out > 0) {
+		table_cell(table, "locked");
+		table_printf(table, "%s out after wrong passwords: sluice auth lockouts",
+			printable_number(locked_out, number));
+	}
 }
 
 static void add_clients(struct table *table, const json_t *status)
@@ -90,6 +108,7 @@ static void print_status(const json_t *status)
 	table_printf(&table, "%s message%s",
 		printable_number(member_number(status, "depth"), depth),
 		member_number(status, "depth") == 1 ? "" : "s");
+	add_troubles(&table, status);
 	add_clients(&table, status);
 	add_rates(&table, status);
 	add_store(&table, status);

@@ -167,6 +167,27 @@ char *listing_count(uint64_t count, char *out)
 	return out;
 }
 
+char *listing_held(const json_t *answer, char *out)
+{
+	json_t *held = json_object_get(answer, "held");
+	size_t used = 0;
+	const char *kind;
+	json_t *count;
+
+	out[0] = '\0';
+	json_object_foreach(held, kind, count)
+	{
+		char number[PRINTABLE_NUMBER_SIZE];
+
+		if (json_integer_value(count) > 0 && used < LISTING_HELD_SIZE)
+			used += (size_t)snprintf(out + used, LISTING_HELD_SIZE - used, "%s%s %s",
+				used > 0 ? ", " : "",
+				printable_number((uint64_t)json_integer_value(count), number),
+				kind);
+	}
+	return out;
+}
+
 int listing_nothing(const struct invocation *invocation)
 {
 	bool open = invocation->state == NULL && invocation->from == NULL &&

@@ -34,6 +34,10 @@ void listing_table_add(struct table *table, const json_t *message);
 char *listing_count(uint64_t count, char *out);
 #define LISTING_COUNT_SIZE 48
 
+/* What is held, by kind, of an answer with "held": "5 paced, 3 lapsed". Nothing is held: "". */
+char *listing_held(const json_t *answer, char *out);
+#define LISTING_HELD_SIZE 256
+
 /* Says on standard error that nothing matched. Returns COMMAND_NOTHING_MATCHED. */
 int listing_nothing(const struct invocation *invocation);
 

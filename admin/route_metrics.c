@@ -77,6 +77,13 @@ static void write_queue(struct exposition *to, const struct depth *depth)
 		snprintf(label, sizeof(label), "state=\"%s\"", message_states[i]);
 		sample(to, "sluice_queue_messages", label, (double)depth->states[i]);
 	}
+	describe(to, "sluice_queue_held", "gauge", "Messages that are held, by kind.");
+	for (size_t kind = 0; kind < HOLD_KIND_COUNT; kind++) {
+		char label[64];
+
+		snprintf(label, sizeof(label), "kind=\"%s\"", hold_kind_name((enum hold_kind)kind));
+		sample(to, "sluice_queue_held", label, (double)depth->held[kind]);
+	}
 	gauge(to, "sluice_queue_recipients", "Recipients of the messages in the queue.",
 		(double)depth->recipients);
 	gauge(to, "sluice_queue_bytes", "Bytes of the messages in the queue.",

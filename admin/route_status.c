@@ -56,6 +56,15 @@ static void write_totals(struct json *json)
 	json_close(json);
 }
 
+static void write_lockouts(struct json *json, struct service *service)
+{
+	struct lockout_list list;
+
+	if (ask_lockouts(service->ask, &list) == 0)
+		json_write_number(json, "locked_out", list.total);
+	lockout_list_fini(&list);
+}
+
 void route_status(struct service *service, const struct request *request, struct answer *answer)
 {
 	struct snapshot snapshot;
@@ -79,8 +88,10 @@ void route_status(struct service *service, const struct request *request, struct
 	json_write_time(&json, "started", service->started_unix_ms);
 	json_write_number(&json, "uptime_seconds", (uint64_t)up_ms / 1000);
 	json_write_number(&json, "depth", depth.messages);
+	depth_write_held(&json, &depth);
 	json_write_number(&json, "connections", metric_value(METRIC_CONNECTIONS));
 	json_write_number(&json, "connections_waiting", metric_value(METRIC_CONNECTIONS_WAITING));
+	write_lockouts(&json, service);
 	write_rates(&json, service);
 	write_totals(&json);
 	json_write_bool(&json, "scheduler_answers", snapshot.known);

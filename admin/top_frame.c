@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "admin/command.h"
+#include "admin/listing.h"
 #include "admin/printable.h"
 #include "admin/relative.h"
 #include "core/clock.h"
@@ -234,6 +235,17 @@ static void draw_store(const struct top_frame *frame, struct bytes *out)
 	end_line(&line);
 }
 
+/* Nobody is: a blank line. */
+static void draw_lockouts(const struct top_frame *frame, struct bytes *out)
+{
+	uint64_t count = member_number(frame->status, "locked_out");
+	struct line line = begin_line(frame, out);
+
+	if (count > 0)
+		put(&line, YELLOW, " %" PRIu64 " locked out after wrong passwords", count);
+	end_line(&line);
+}
+
 static void draw_depth(const struct top_frame *frame, struct bytes *out)
 {
 	struct line line = begin_line(frame, out);
@@ -261,10 +273,12 @@ static void draw_states(const struct top_frame *frame, struct bytes *out)
 	{
 		struct line line = begin_line(frame, out);
 		uint64_t count = member_number(states, name);
-		char number[PRINTABLE_NUMBER_SIZE];
+		char number[PRINTABLE_NUMBER_SIZE], held[LISTING_HELD_SIZE];
 
 		put(&line, count ? PLAIN : DIM, " %-11s %12s  ", name,
 			printable_number(count, number));
+		if (strcmp(name, "held") == 0 && listing_held(frame->queue, held)[0] != '\0')
+			put(&line, PLAIN, "%s  ", held);
 		put_bar(&line, find_colour(name), (double)count / (double)most, line.left);
 		end_line(&line);
 	}
@@ -331,7 +345,7 @@ void top_frame_draw(const struct top_frame *frame, struct bytes *out)
 		draw_rate(frame, out, "delivered", "delivered_per_second",
 			frame->history->delivered, GREEN);
 		draw_store(frame, out);
-		put_blank(frame, out);
+		draw_lockouts(frame, out);
 		draw_depth(frame, out);
 		draw_states(frame, out);
 		put_blank(frame, out);

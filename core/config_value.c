@@ -1,4 +1,5 @@
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -179,7 +180,8 @@ static const struct config_choice *find_choice(const struct setting *setting)
 			break;
 		if (choice->later)
 			continue;
-		nearest_offer(&nearest, choice->name);
+		if (isalpha((unsigned char)choice->name[0])) /* a number is not misspelt */
+			nearest_offer(&nearest, choice->name);
 		size += (size_t)snprintf(names + size, sizeof(names) - size, "%s%s",
 			size > 0 ? ", " : "", choice->name);
 	}

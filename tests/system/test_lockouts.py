@@ -51,8 +51,9 @@ def test_address_that_guesses_is_locked_out_seen_and_lifted(make_accounts):
     relay = make_accounts("tries = 3 delay = 0ms")
     assert log_in(relay, "anna", "apple", ELSEWHERE) == 235
     assert relay.api("/v1/lockouts") == {"lockouts": [], "total": 0}
-    assert "nobody" in subprocess.run([BUILD / "sluice", "--socket", relay.socket, "auth", "lockouts"], capture_output=True,
-                                      text=True, check=True, timeout=PATIENCE).stderr
+    done = subprocess.run([BUILD / "sluice", "--socket", relay.socket, "auth", "lockouts"], capture_output=True, text=True, timeout=PATIENCE)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "Nobody is locked out.\n")
+    assert relay.api("/v1/status")["locked_out"] == 0
     for password in ("a", "b", "c"):
         assert log_in(relay, "anna", password) == 535
     assert log_in(relay, "anna", "apple") == 535
@@ -60,7 +61,8 @@ def test_address_that_guesses_is_locked_out_seen_and_lifted(make_accounts):
 
     entry = lockouts(relay)["address", HOME]
     assert entry["wrong"] == 3 and entry["since"] < entry["until"]
-    assert len(lockouts(relay)) == 1
+    assert len(lockouts(relay)) == 1 and relay.api("/v1/status")["locked_out"] == 1
+    assert "1 out after wrong passwords" in relay.command("status")
     relay.wait_log(rf"event=address_locked_out address={HOME} wrong=3 last_account=\"anna\" seconds=900")
     shown = relay.command("auth", "lockouts").splitlines()
     assert shown[0].split() == ["WHO", "KIND", "WRONG", "SINCE", "UNTIL"] and shown[1].split()[:3] == [HOME, "address", "3"]

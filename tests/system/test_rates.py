@@ -100,6 +100,12 @@ def test_a_grant_has_its_own_rate_and_its_use_is_kept(make_relay, upstream):
     send(relay, 2)
     held = relay.messages("?held=paced&grant=printers")
     assert len(held) == 1
+    # … and is seen where an operator looks first
+    assert relay.api("/v1/status")["held"] == relay.api("/v1/queue")["held"] \
+        == {"ordinary": 0, "paced": 1, "lapsed": 0, "volume": 0, "suspended": 0}
+    assert relay.metric('sluice_queue_held{kind="paced"}') == 1
+    assert "1 paced: sluice queue list" in relay.command("status") and "1  1 paced" in relay.command("queue")
+    assert "grant     printers" in relay.command("queue", "show", held[0]["id"])
     assert held[0]["reason"].startswith("paced: grant printers has 60 messages an hour")
 
 
