@@ -174,8 +174,10 @@ static void print_overview(void)
 		printf("  sluice %-29s %s\n", left, command_table[i].summary);
 	}
 	puts("\n  --socket PATH  --json  --version  --help, also of each command");
-	puts("\nexit codes: 0; 1 nothing matched; 64 usage; 69 the relay is not reachable;\n"
-	     "70 it failed; 75 try again; 77 no permission; 78 the configuration was refused");
+	puts("\nexit codes: 0; 1 nothing matched; 64 usage; 65 a file with wrong lines; 66 no such "
+	     "file;\n69 the relay is not reachable; 70 it failed; 73 it is there already; 75 try "
+	     "again;\n76 what answered is no relay; 77 no permission; 78 the configuration was "
+	     "refused");
 }
 
 /* A command that begins others ("queue") is shown with them. */

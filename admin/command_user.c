@@ -174,6 +174,12 @@ static int look_first(const struct invocation *invocation, const char *name, boo
 	return code;
 }
 
+static void say_done(const char *name, const char *what)
+{
+	printable_print(stdout, name);
+	printf(" %s\n", what);
+}
+
 static int set_password(struct invocation *invocation, bool wanted)
 {
 	char hash[ACCOUNT_HASH_SIZE];
@@ -195,6 +201,8 @@ static int set_password(struct invocation *invocation, bool wanted)
 	if (code == 0)
 		code = save(&file);
 	users_file_close(&file);
+	if (code == 0 && !invocation->json)
+		say_done(name, wanted ? "has another password" : "added");
 	return code;
 }
 
