@@ -83,6 +83,7 @@ static void fini(struct config *config)
 	free(config->postmaster);
 	free(config->auth_users);
 	free(config->auth_pam);
+	free(config->auth_saslauthd);
 	free(config->helpdesk);
 	for (size_t i = 0; i < config->domains.count; i++)
 		free(config->domains.items[i]);
@@ -160,7 +161,8 @@ const struct config_client *config_client_of(
 
 bool config_has_auth(const struct config *config)
 {
-	return config->auth_users != NULL || config->auth_pam != NULL;
+	return config->auth_users != NULL || config->auth_pam != NULL ||
+	       config->auth_saslauthd != NULL;
 }
 
 const struct config_certificates *config_certificates_of(

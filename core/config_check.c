@@ -70,10 +70,20 @@ static void complete_domains(struct config_domains *domains)
 		qsort(domains->items, domains->count, sizeof(*domains->items), compare_texts);
 }
 
+static int check_socket(const struct config_draft *draft, const struct config_given *given,
+	const char *option, const char *path)
+{
+	struct sockaddr_un socket;
+
+	if (strlen(path) >= sizeof(socket.sun_path))
+		return config_fail(draft, given, option, 0, "expected a path of at most %zu bytes",
+			sizeof(socket.sun_path) - 1);
+	return 0;
+}
+
 static int check_top(struct config_draft *draft, struct config_given *given)
 {
 	struct config *config = draft->config;
-	struct sockaddr_un socket;
 
 	if (config->hostname == NULL && default_hostname(draft, given) < 0)
 		return -1;
@@ -85,10 +95,7 @@ static int check_top(struct config_draft *draft, struct config_given *given)
 	complete_domains(&config->domains);
 	if (config->workers == 0)
 		config->workers = core_count();
-	if (strlen(config->admin_socket) >= sizeof(socket.sun_path))
-		return config_fail(draft, given, "admin_socket", 0,
-			"expected a path of at most %zu bytes", sizeof(socket.sun_path) - 1);
-	return 0;
+	return check_socket(draft, given, "admin_socket", config->admin_socket);
 }
 
 /* ---- retry ---- */
@@ -151,13 +158,18 @@ static int check_pam(struct config_draft *draft, struct config_given *given)
 	return 0;
 }
 
+static int check_saslauthd(struct config_draft *draft, struct config_given *given)
+{
+	return check_socket(draft, given, "saslauthd", draft->config->auth_saslauthd);
+}
+
 static const struct {
 	const char *option;
-	size_t offset; /* of its text in struct config */
 	int (*check)(struct config_draft *draft, struct config_given *given);
 } keepers[] = {
-	{"users", offsetof(struct config, auth_users), check_users},
-	{"pam", offsetof(struct config, auth_pam), check_pam},
+	{"users", check_users},
+	{"pam", check_pam},
+	{"saslauthd", check_saslauthd},
 };
 
 static int check_keeper(struct config_draft *draft, struct config_given *given)
@@ -175,7 +187,7 @@ static int check_keeper(struct config_draft *draft, struct config_given *given)
 	}
 	if (kept_by == count)
 		return config_fail(draft, given, NULL, 0,
-			"expected who keeps the accounts: users, the file of accounts, or pam");
+			"expected who keeps the accounts: one of users, pam, saslauthd");
 	return keepers[kept_by].check(draft, given);
 }
 

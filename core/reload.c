@@ -81,6 +81,13 @@ static bool same_listener(const struct config_listener *a, const struct config_l
 	return true;
 }
 
+static bool same_keeper(const struct config *a, const struct config *b)
+{
+	return (a->auth_users == NULL) == (b->auth_users == NULL) &&
+	       (a->auth_pam == NULL) == (b->auth_pam == NULL) &&
+	       (a->auth_saslauthd == NULL) == (b->auth_saslauthd == NULL);
+}
+
 /* NULL: a reload can do it; else the name of what needs a restart. */
 static const char *find_restart_need(const struct config *old, const struct config *new)
 {
@@ -96,8 +103,7 @@ static const char *find_restart_need(const struct config *old, const struct conf
 		return "queue.max_size";
 	if (old->max_connections != new->max_connections)
 		return "max_connections";
-	if ((old->auth_users == NULL) != (new->auth_users == NULL) ||
-		(old->auth_pam == NULL) != (new->auth_pam == NULL))
+	if (!same_keeper(old, new))
 		return "who keeps the accounts (auth)";
 	if (old->auth_workers != new->auth_workers)
 		return "auth.workers";

@@ -413,6 +413,8 @@ static struct auth_backend *open_backend(struct auth *auth, struct reason *reaso
 {
 	if (auth->config->auth_pam != NULL)
 		return auth_pam_open(&auth->host, auth->config, reason);
+	if (auth->config->auth_saslauthd != NULL)
+		return auth_saslauthd_open(&auth->host, auth->config, reason);
 	return auth_users_open(&auth->host, auth->config, reason);
 }
 

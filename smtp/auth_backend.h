@@ -77,4 +77,8 @@ struct auth_backend *auth_users_open(
 struct auth_backend *auth_pam_open(
 	const struct auth_host *host, const struct config *config, struct reason *reason);
 
+/* saslauthd's socket (auth_saslauthd.c). NULL with a reason. */
+struct auth_backend *auth_saslauthd_open(
+	const struct auth_host *host, const struct config *config, struct reason *reason);
+
 #endif

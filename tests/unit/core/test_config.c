@@ -557,8 +557,8 @@ static void options_must_fit_each_other(void **state)
 			"auth, "
 			"got 'netwrok' (did you mean 'network'?)"},
 		{REST "auth { }",
-			":4: section auth: expected who keeps the accounts: users, the file of "
-			"accounts, or pam"},
+			":4: section auth: expected who keeps the accounts: one of users, pam, "
+			"saslauthd"},
 		{REST "auth { users = /nowhere/users\npam = sluice }",
 			":5: section auth, option 'pam': expected one keeper of the accounts, got "
 			"users too"},
