@@ -187,6 +187,7 @@ int api_start(struct api **out, const struct api_options *options, struct reason
 		.clock = options->clock,
 		.config = config_share(options->config),
 		.is_ours = options->is_ours,
+		.judge = options->judge,
 		.started_unix_ms = clock_unix_ms(options->clock),
 		.started_mono_ms = clock_mono_ms(options->clock),
 	};

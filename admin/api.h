@@ -26,6 +26,7 @@
 #include "core/config.h"
 #include "core/mailbox.h"
 #include "core/reason.h"
+#include "queue/judgement.h"
 #include "queue/registrar.h"
 #include "queue/store.h"
 #include "queue/writer.h"
@@ -42,6 +43,7 @@ struct api_options {
 	const struct clock *clock; /* one that runs: waits are measured on it */
 	struct config *config; /* shared */
 	is_ours_fn *is_ours; /* NULL: no address is */
+	judgement_fn *judge; /* NULL: there are no sessions to ask about */
 	int listen_fd; /* a listening Unix socket; the caller closes it after api_close */
 	struct registrar *
 		registrar; /* brings changes of the registry into force; NULL: there are no workers */

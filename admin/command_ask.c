@@ -75,6 +75,10 @@ static int take_answer(
 		fwrite(reply->body.data, 1, reply->body.size, stdout);
 	if (reply->status < 200 || reply->status > 299)
 		return command_explain(invocation, reply);
+	if (reply->status == 202)
+		fputs("sluice: it is stored, and comes into force a little later; nothing more is "
+		      "to be done.\n",
+			stderr);
 	if (out == NULL)
 		return 0;
 	*out = parse(reply);

@@ -213,7 +213,7 @@ static void print_answer(const json_t *answer)
 		{"none", "no grant names it; what the listener says of networks and logins holds"},
 		{"yes", "it may send"},
 		{"sender", "it may send, but not as this sender"},
-		{"lapsed", "its grant has lapsed: its mail is held for the grace, then refused"},
+		{"lapsed", "its grant has lapsed"},
 		{"suspended", "its grant is suspended: refused"},
 		{"revoked", "its grant was revoked: refused"},
 	};
@@ -231,6 +231,33 @@ static void print_answer(const json_t *answer)
 	for (size_t i = 0; i < COUNT(texts); i++) {
 		if (strcmp(texts[i].answer, member_text(answer, "answer")) == 0)
 			fact_print("answer", "%s", texts[i].text);
+	}
+}
+
+static void print_listener(const json_t *listener)
+{
+	static const struct {
+		const char *answer, *text;
+	} texts[] = {
+		{"taken", "taken"},
+		{"held", "taken and held"},
+		{"login", "530: it has to log in first"},
+		{"refused", "550"},
+	};
+	const json_t *way;
+	char ways[64] = "";
+	size_t i, size = 0;
+
+	json_array_foreach(json_object_get(listener, "ways"), i, way) size +=
+		(size_t)snprintf(ways + size, sizeof(ways) - size, "%s%s",
+			i == 0 ? ", by " : " and ", json_string_value(way));
+	for (i = 0; i < COUNT(texts); i++) {
+		if (strcmp(texts[i].answer, member_text(listener, "answer")) != 0)
+			continue;
+		fact_print("there", "%s: %s%s%s%s%s%s", member_text(listener, "listener"),
+			texts[i].text, i < 2 ? ways : "", has(listener, "sender") ? ", as " : "",
+			member_text(listener, "sender"), has(listener, "text") ? ": " : "",
+			member_text(listener, "text"));
 	}
 }
 
@@ -254,7 +281,7 @@ int command_grant_explain(struct invocation *invocation)
 	};
 	struct bytes path = {0};
 	json_t *answer = NULL;
-	const json_t *candidate;
+	const json_t *candidate, *listener;
 	int code = EX_OSERR;
 	size_t i;
 
@@ -266,6 +293,8 @@ int command_grant_explain(struct invocation *invocation)
 		code = command_ask(invocation, "GET", (const char *)path.data, &answer);
 	if (code == 0 && !invocation->json) {
 		print_answer(answer);
+		json_array_foreach(json_object_get(answer, "listeners"), i, listener)
+			print_listener(listener);
 		json_array_foreach(json_object_get(answer, "candidates"), i, candidate)
 			print_candidate(candidate);
 	}

@@ -139,16 +139,24 @@ void grant_desk_show(struct service *service, const char *name, struct answer *a
 	grant_close(&grant);
 }
 
+void grant_desk_note(struct answer *answer, int rc)
+{
+	if (rc == -EINPROGRESS && answer->status == 200)
+		answer->status = 202;
+}
+
 void grant_desk_change(struct service *service, const struct request *request,
 	const struct grant_change *change, struct answer *answer)
 {
 	char refused[REGISTRY_NAME_SIZE];
 	int rc = grant_desk_put(service, request->who, change, 1, refused);
 
-	if (rc < 0 && rc != -EINPROGRESS)
+	if (rc < 0 && rc != -EINPROGRESS) {
 		grant_desk_error(answer, change->grant->name, rc);
-	else
-		grant_desk_show(service, change->grant->name, answer);
+		return;
+	}
+	grant_desk_show(service, change->grant->name, answer);
+	grant_desk_note(answer, rc);
 }
 
 /* ---- what is asked ---- */

@@ -40,6 +40,8 @@ void grant_desk_show(struct service *service, const char *name, struct answer *a
 void grant_desk_no_grant(struct answer *answer, const char *name);
 /* What -errno of putting `name` means. */
 void grant_desk_error(struct answer *answer, const char *name, int error);
+/* -EINPROGRESS: what was answered with 200 becomes 202: it is stored, and comes into force later. */
+void grant_desk_note(struct answer *answer, int rc);
 
 /* The body as JSON; NULL: answered. */
 json_t *grant_desk_body(const struct request *request, struct answer *answer);

@@ -98,6 +98,22 @@ int grant_duration_parse(const char *text, int64_t *ms)
 	return 0;
 }
 
+const char *grant_certificate_plain(const char *text, char out[GRANT_CERTIFICATE_SIZE])
+{
+	size_t size = 0;
+
+	for (const char *at = text; *at != '\0'; at++) {
+		if (*at == ':' && size % 2 == 0 && at != text)
+			continue;
+		if (strchr("0123456789ABCDEFabcdef", *at) == NULL ||
+			size == GRANT_CERTIFICATE_SIZE - 1)
+			return text;
+		out[size++] = *at < 'A' ? *at : (char)(*at | 0x20);
+	}
+	out[size] = '\0';
+	return out;
+}
+
 /* ---- text to value ---- */
 
 static bool is_blank(char c)

@@ -24,6 +24,7 @@
 
 #include "core/bytes.h"
 #include "core/reason.h"
+#include "queue/grant.h"
 
 enum grant_field_kind {
 	GRANT_TEXT,
@@ -88,6 +89,9 @@ json_t *grant_field_parse(const struct grant_field *field, const char *text, str
 bool grant_field_format(const struct grant_field *field, const json_t *value, struct bytes *out)
 	__attribute__((warn_unused_result));
 
+/* A certificate's SHA-256 as tools write it ("9E:AB:…", openssl x509 -fingerprint -sha256) in grant.h's form, in `out`; what is none
+ * stays as it is. */
+const char *grant_certificate_plain(const char *text, char out[GRANT_CERTIFICATE_SIZE]);
 /* RFC 3339, or a day, which stands for its end (UTC). 0 or -1. */
 int grant_time_parse(const char *text, uint64_t *unix_ms);
 /* "90d", "12w", "1y" (365 days) and what the configuration takes. 0 or -1. */

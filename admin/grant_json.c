@@ -133,6 +133,8 @@ static int read_text(
 static int read_texts(const struct grant_field *field, const json_t *value,
 	struct grant_texts *member, struct reason *reason)
 {
+	bool is_certificate = field == &grant_fields[FIELD_CERTIFICATES];
+	char plain[GRANT_CERTIFICATE_SIZE];
 	const json_t *item;
 	size_t i;
 
@@ -147,7 +149,9 @@ static int read_texts(const struct grant_field *field, const json_t *value,
 	{
 		if (!json_is_string(item))
 			return refuse_value(field, "a list of texts", reason);
-		if (!grant_add_text(member, json_string_value(item)))
+		if (!grant_add_text(member,
+			    is_certificate ? grant_certificate_plain(json_string_value(item), plain)
+					   : json_string_value(item)))
 			return -ENOMEM;
 	}
 	return 0;

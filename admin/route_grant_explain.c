@@ -2,7 +2,8 @@
  * GET /v1/grants/explain: which grant decides for a client and a sender, and why the others do not.
  *
  * The rules are those of permits.h: a table is made of the grants that name this client, and is asked as a worker asks. What
- * each of the others lacks is then said in words.
+ * each of the others lacks is then said in words. What becomes of its mail depends on the listener too; that is asked of those who
+ * answer there (queue/judgement.h).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 
 #include "admin/grant_desk.h"
+#include "admin/grant_field.h"
 #include "admin/routes.h"
 #include "queue/permits.h"
 
@@ -305,6 +307,62 @@ static void write_suspension(struct json *json, const struct suspension *suspens
 	json_close(json);
 }
 
+/* Its names are those of the option `relay`. */
+static void write_ways(struct json *json, unsigned ways)
+{
+	static const struct {
+		enum relay_way way;
+		const char *name;
+	} names[] = {{RELAY_NETWORK, "network"}, {RELAY_GRANT, "grant"}, {RELAY_AUTH, "auth"}};
+
+	json_open_list(json, "ways");
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if ((ways & names[i].way) != 0)
+			json_write_text(json, NULL, names[i].name);
+	}
+	json_close(json);
+}
+
+/* What a session would say there. */
+static void write_listener(const struct explanation *explanation,
+	const struct config_listener *listener, struct json *json)
+{
+	static const char *const kinds[] = {
+		[JUDGEMENT_TAKEN] = "taken",
+		[JUDGEMENT_HELD] = "held",
+		[JUDGEMENT_LOGIN] = "login",
+		[JUDGEMENT_REFUSED] = "refused",
+	};
+	const struct judgement_case asked = {
+		.config = explanation->service->config,
+		.listener = listener,
+		.permits = explanation->permits,
+		.client = {&explanation->peer, explanation->account, explanation->certificate},
+		.reverse_path = has_sender(explanation) ? explanation->from : "",
+		.now_unix_ms = explanation->now_unix_ms,
+	};
+	struct judgement judgement;
+
+	explanation->service->judge(&asked, &judgement);
+	json_open_object(json, NULL);
+	json_write_text(json, "listener", listener->name);
+	json_write_text(json, "answer", kinds[judgement.kind]);
+	write_ways(json, judgement.ways);
+	json_write_text(json, "sender", judgement.sender);
+	json_write_text(json, "text", judgement.text[0] != '\0' ? judgement.text : NULL);
+	json_close(json);
+}
+
+static void write_listeners(const struct explanation *explanation, struct json *json)
+{
+	const struct config *config = explanation->service->config;
+
+	json_open_list(json, "listeners");
+	for (size_t i = 0; explanation->service->judge != NULL && i < config->listener_count; i++)
+		write_listener(explanation, &config->listeners[i], json);
+	json_close(json);
+}
+
 static void answer_explanation(const struct explanation *explanation, struct answer *answer)
 {
 	const struct permit_client client = {
@@ -325,6 +383,7 @@ static void answer_explanation(const struct explanation *explanation, struct ans
 	json_write_text(&json, "match", decides != NULL ? decides->match : NULL);
 	json_write_text(&json, "pattern", explanation->choice.pattern);
 	write_suspension(&json, permits_suspension(explanation->permits, &client));
+	write_listeners(explanation, &json);
 	json_open_list(&json, "candidates");
 	if (decides != NULL)
 		write_candidate(explanation, decides, &json);
@@ -367,11 +426,14 @@ void route_grant_explain(
 	struct service *service, const struct request *request, struct answer *answer)
 {
 	const char *client = request_parameter(request, "client");
+	const char *certificate = request_parameter(request, "certificate");
+	char plain[GRANT_CERTIFICATE_SIZE];
 	struct explanation explanation = {
 		.service = service,
 		.from = request_parameter(request, "from"),
 		.account = request_parameter(request, "account"),
-		.certificate = request_parameter(request, "certificate"),
+		.certificate =
+			certificate != NULL ? grant_certificate_plain(certificate, plain) : NULL,
 		.now_unix_ms = clock_unix_ms(service->clock),
 	};
 

@@ -198,10 +198,12 @@ static void run(struct import *import, const json_t *grants, struct answer *answ
 	if (is_stored && import->problems == 0 && import->count > 0)
 		rc = grant_desk_put(import->service, import->request->who, import->changes,
 			import->count, refused);
-	if (rc < 0 && rc != -EINPROGRESS)
+	if (rc < 0 && rc != -EINPROGRESS) {
 		grant_desk_error(answer, refused[0] != '\0' ? refused : "import", rc);
-	else
-		answer_import(import, is_stored, answer);
+		return;
+	}
+	answer_import(import, is_stored, answer);
+	grant_desk_note(answer, rc);
 }
 
 /* The list of {"grants": […]}; NULL: answered. */

@@ -13,6 +13,7 @@
 #include "admin/rates.h"
 #include "core/clock.h"
 #include "core/config.h"
+#include "queue/judgement.h"
 #include "queue/store.h"
 #include "queue/writer.h"
 
@@ -24,6 +25,7 @@ struct service {
 	const struct clock *clock;
 	struct config *config; /* a reference; a reload swaps it */
 	bool (*is_ours)(const struct config *config, const char *address); /* api.h */
+	judgement_fn *judge;
 	struct rates rates;
 	uint64_t started_unix_ms;
 	int64_t started_mono_ms;

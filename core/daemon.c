@@ -32,6 +32,7 @@
 #include "smtp/auth.h"
 #include "smtp/delivery.h"
 #include "smtp/grant_keeper.h"
+#include "smtp/judge.h"
 #include "smtp/ours.h"
 #include "smtp/server.h"
 
@@ -321,6 +322,7 @@ static int start_admin(struct daemon *daemon, struct reason *reason)
 		.clock = &clock_system,
 		.config = daemon->config,
 		.is_ours = is_ours,
+		.judge = judge_client,
 		.listen_fd = daemon->admin_fd,
 		.registrar = daemon->registrar,
 		.main = daemon->inbox,

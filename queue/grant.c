@@ -362,8 +362,8 @@ static int check_certificate(const char *text, struct reason *reason)
 	if (strlen(text) == GRANT_CERTIFICATE_SIZE - 1 &&
 		strspn(text, "0123456789abcdef") == GRANT_CERTIFICATE_SIZE - 1)
 		return 0;
-	return reason_set(reason,
-		"certificates: expected the SHA-256 of a certificate, 64 digits of lower-case hex");
+	return reason_set(
+		reason, "certificates: expected the SHA-256 of a certificate, 64 digits of hex");
 }
 
 static int check_pattern(const char *text, struct reason *reason)

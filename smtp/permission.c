@@ -75,8 +75,7 @@ static bool may_use(const struct permission *permission, const struct permission
 
 /* ---- who may relay ---- */
 
-/* What the listener's `relay` names, and the client has. */
-static unsigned find_ways(const struct permission *permission, const struct permission_terms *terms)
+unsigned permission_ways(const struct permission *permission, const struct permission_terms *terms)
 {
 	unsigned has = 0;
 
@@ -163,7 +162,7 @@ static enum permission_answer decide(struct permission *permission,
 			return PERMISSION_SUSPENDED;
 		answer = ask_grants(permission, terms, reverse_path);
 	}
-	if (answer == PERMISSION_YES && find_ways(permission, terms) == 0)
+	if (answer == PERMISSION_YES && permission_ways(permission, terms) == 0)
 		answer = PERMISSION_STRANGER;
 	if (answer != PERMISSION_YES)
 		return answer;

@@ -78,6 +78,9 @@ void permission_fini(struct permission *permission);
 void permission_decide(struct permission *permission, struct permits *permits,
 	const struct permission_terms *terms, const char *reverse_path, bool is_lenient);
 
+/* What the listener's `relay` names, and the client has: enum relay_way. 0: none. */
+unsigned permission_ways(const struct permission *permission, const struct permission_terms *terms);
+
 /* What becomes of the header's authors. */
 enum permission_authors {
 	AUTHORS_STAY,

@@ -40,6 +40,7 @@ struct relay {
 	struct writer *writer;
 	struct scheduler *scheduler;
 	struct api *api;
+	struct registrar *registrar; /* a test's; NULL: nothing has to come into force */
 	int listen_fd;
 	uint16_t upstream;
 	uint64_t next_id;
@@ -133,6 +134,7 @@ static inline void relay_start_api(struct relay *relay, struct mailbox *schedule
 		.clock = &clock_system,
 		.config = relay->config,
 		.listen_fd = relay->listen_fd,
+		.registrar = relay->registrar,
 		.main = scheduler,
 		.reload = relay_answer_reload,
 	};

@@ -541,6 +541,68 @@ static void a_reload_that_is_refused_says_why(void **state)
 	json_decref(answer);
 }
 
+/* ---- grants ---- */
+
+static void post_json(const struct relay *relay, const char *path, const char *body, int status)
+{
+	struct relay_reply reply;
+	char request[1024];
+	int fd = relay_connect(relay);
+	int size = snprintf(request, sizeof(request),
+		"POST %s HTTP/1.1\r\nHost: sluice\r\nConnection: close\r\nContent-Length: "
+		"%zu\r\n\r\n%s",
+		path, strlen(body), body);
+
+	assert_true(relay_send(fd, request, (size_t)size));
+	relay_receive(fd, &reply);
+	close(fd);
+	assert_int_equal(reply.status, status);
+	relay_reply_fini(&reply);
+}
+
+/* A registrar that is at its end brings nothing into force. */
+static int setup_without_force(void **state)
+{
+	static struct relay relay;
+	struct registrar_options options = {.clock = &clock_system, .askers = 16};
+	struct reason reason;
+
+	relay_open(&relay);
+	options.store = relay.store;
+	assert_int_equal(registrar_open(&relay.registrar, &options, &reason), 0);
+	registrar_stop(relay.registrar);
+	assert_int_equal(scheduler_start(relay.scheduler, &reason), 0);
+	relay_start_api(&relay, relay.scheduler_inbox);
+	*state = &relay;
+	return 0;
+}
+
+static int teardown_without_force(void **state)
+{
+	struct relay *relay = *state;
+
+	api_stop(relay->api);
+	registrar_close(&relay->registrar);
+	relay_stop(relay);
+	return 0;
+}
+
+static void a_change_that_is_stored_and_not_in_force_is_202(void **state)
+{
+	struct relay *relay = *state;
+	json_t *grant;
+
+	post_json(relay, "/v1/grants/import",
+		"{\"grants\": [{\"name\": \"ups\", \"networks\": [\"10.0.0.1\"]}]}", 202);
+	post_json(relay, "/v1/grants/import", "{\"grants\": [{\"name\": \"ups\"}]}", 400);
+	grant = relay_json(relay, "GET", "/v1/grants/ups", 200);
+	assert_string_equal(relay_text(grant, "life"), "approved");
+	json_decref(grant);
+	grant = relay_json(relay, "POST", "/v1/grants/ups/suspend?reason=stolen", 202);
+	assert_string_equal(relay_text(grant, "life"), "suspended");
+	json_decref(grant);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -565,6 +627,8 @@ int main(void)
 		API_TEST(what_is_not_there_and_what_is_not_done_is_told),
 		API_TEST(a_reload_is_seen_by_the_next_request),
 		API_TEST(a_reload_that_is_refused_says_why),
+		cmocka_unit_test_setup_teardown(a_change_that_is_stored_and_not_in_force_is_202,
+			setup_without_force, teardown_without_force),
 	};
 
 	return cmocka_run_group_tests_name("admin/api", tests, NULL, NULL);
