@@ -350,6 +350,7 @@ def test_standard_clients_are_told_where_the_rest_of_the_total_is_reserved(make_
     port = free_port()
     relay = make_relay(upstream.port, top="max_connections = 20",
                        listeners=f'listen devices {{ address = {{"127.0.0.1:{port}"}} profile = fragile networks = {{"127.0.0.0/8"}} }}')
+    wait_until(lambda: relay.metric("sluice_smtpd_connections") == 0, what="the end of what asked whether it is ready")
     clients = [relay.client() for _ in range(18)]
     with relay.client(banner=False) as late:
         assert late.reply()[0] == 421
