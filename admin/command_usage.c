@@ -64,7 +64,7 @@ static const struct option {
 	{"--purpose", "TEXT", COMMAND_GRANT, FIELD(PURPOSE), "what its mail is for"},
 	{"--device", "TEXT", COMMAND_GRANT, FIELD(DEVICE), "what it is: printer, UPS, application"},
 	{"--sender", "PATTERNS", COMMAND_GRANT, FIELD(SENDERS),
-		"reverse-paths that it may use: a@example.edu, *@example.edu, *@*.example.edu, *"},
+		"reverse-paths that it may use: a@example.edu, *@example.edu, *"},
 	{"--header-from", "PATTERNS", COMMAND_GRANT, FIELD(HEADER_FROMS),
 		"the same for header From; without it the senders"},
 	{"--spoof", "HOW", COMMAND_GRANT, FIELD(SPOOF),

@@ -122,8 +122,9 @@ __attribute__((format(printf, 2, 0))) static void on_error(
 		return;
 	}
 	vsnprintf(text, sizeof(text), format, args);
-	config_fail(
-		parsing.draft, given, NULL, (unsigned)cfg->line, "%s", config_show(&shown, text));
+	config_fail(parsing.draft, given, NULL, (unsigned)cfg->line, "%s%s",
+		config_show(&shown, text),
+		strchr(text, ',') != NULL ? "; a list stands in braces: {a, b}" : "");
 }
 
 static int set_value(cfg_t *cfg, const cfg_opt_t *opt, const char *value)

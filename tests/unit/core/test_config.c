@@ -699,6 +699,12 @@ static void what_the_library_lets_pass_is_refused(void **state)
 		{"queue { lifetime == 3d }", ":1: section queue: unexpected token '='"},
 		{"user = \"\\999\"", ":1: bad escape sequence '\\999'"},
 		{"workers = {1}", ":1: unexpected token '{'"},
+		{"listen a { address = \"[::1]:25\", \"[::1]:465\" }",
+			":1: section listen 'a': unexpected token ','; a list stands in braces: "
+			"{a, b}"},
+		{"listen a { min_tls = 1.4 }",
+			":1: section listen 'a', option 'min_tls': expected one of 1.0, 1.1, 1.2, "
+			"1.3, got '1.4'"},
 	};
 
 	(void)state;
