@@ -29,6 +29,7 @@ struct message {
 	struct message *next;
 	struct message_repeat repeat;
 	struct pace_terms pace;
+	bool is_daily; /* of ours: where such a one was stored today for the envelope's grant, it is refused with -EAGAIN */
 	struct envelope *envelope;
 	struct text_piece *pieces; /* not yet in the store; sequences follow those that are */
 };

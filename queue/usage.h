@@ -43,6 +43,7 @@ struct usage {
 	uint64_t paced, held; /* messages, for a rate and for the volume */
 	uint64_t messages_full_unix_us, recipients_full_unix_us; /* the buckets of pace.h */
 	uint32_t told_day; /* when the operator was last told of its volume */
+	uint32_t notice_day; /* when its owner last got a notice that comes once a day at most */
 	struct usage_day days[USAGE_DAYS]; /* oldest first; days without a message are left out */
 	size_t day_count;
 	uint32_t sketch_day;

@@ -27,6 +27,7 @@ static const struct record_field usage_fields[] = {
 	[10] = RECORD_NUMBER(usage, recipients_full_unix_us),
 	[11] = RECORD_NUMBER(usage, told_day),
 	[12] = RECORD_NUMBER(usage, sketch_day),
+	[13] = RECORD_NUMBER(usage, notice_day),
 };
 
 static const struct record_field day_fields[] = {

@@ -344,6 +344,25 @@ static int judge(struct writer *writer, struct writer_request *request)
 	return 0;
 }
 
+/* A notice that comes once a day at most. A batch that fails forgets that it came. */
+static int judge_daily(
+	struct writer *writer, struct store_batch *batch, const struct envelope *envelope)
+{
+	struct writer_pace *pace = writer->pace;
+	uint32_t today = usage_day_of(clock_unix_ms(writer->clock));
+	int rc = add_share(writer, batch, USAGE_GRANT, envelope->grant);
+	struct kept *kept = rc == 0 ? pace->shares[0].kept : NULL;
+
+	pace->share_count = 0; /* it is no mail of the grant's */
+	if (rc < 0)
+		return rc;
+	if (kept->usage->notice_day == today)
+		return -EAGAIN;
+	note_change(pace, kept);
+	kept->usage->notice_day = today;
+	return 0;
+}
+
 int writer_pace_judge(
 	struct writer *writer, struct store_batch *batch, struct writer_request *request)
 {
@@ -352,6 +371,8 @@ int writer_pace_judge(
 	int rc;
 
 	writer->pace->share_count = 0;
+	if (request->message->is_daily)
+		return judge_daily(writer, batch, envelope);
 	if (envelope->flags & (ENVELOPE_LOCAL | ENVELOPE_PARTIAL))
 		return 0;
 	give_free(envelope, &request->pace);

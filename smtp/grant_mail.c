@@ -252,6 +252,14 @@ int grant_mail_write_oversize(const struct config *config, const struct grant *g
 					    .text = (char *)text.data,
 					    .now_unix_ms = now_unix_ms},
 			id, out);
+	if (rc == 0) {
+		(*out)->is_daily = true;
+		(*out)->envelope->grant = envelope_text((*out)->envelope, grant->name);
+		if ((*out)->envelope->grant == NULL) {
+			message_close(out);
+			rc = -ENOMEM;
+		}
+	}
 	bytes_fini(&text);
 	return rc;
 }

@@ -29,7 +29,7 @@ struct grant_case {
 int grant_mail_write(const struct config *config, const struct grant_case *cases, size_t count,
 	uint64_t now_unix_ms, uint64_t id, struct message **out);
 
-/* A message of the grant's system was refused for its size. 0 or -ENOMEM. */
+/* A message of the grant's system was refused for its size; stored once a day for a grant (message.h). 0 or -ENOMEM. */
 int grant_mail_write_oversize(const struct config *config, const struct grant *grant,
 	const char *client, uint64_t size_bytes, uint64_t limit_bytes, uint64_t now_unix_ms,
 	uint64_t id, struct message **out);

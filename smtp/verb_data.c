@@ -187,9 +187,11 @@ static void refuse_message(struct session *session)
 		id_format(transaction->handoff.id, id), session->client, session->listener->name,
 		log_address(&from, transaction->reverse_path),
 		(unsigned long long)transaction->dotstream.sent_bytes, why);
-	if (transaction->refusal == TROUBLE_MESSAGE_SIZE)
+	if (transaction->refusal == TROUBLE_MESSAGE_SIZE) {
 		session_quirk_said(session, QUIRK_OVERSIZE, "%llu bytes",
 			(unsigned long long)transaction->dotstream.sent_bytes);
+		verb_permission_tell_oversize(session, transaction->dotstream.sent_bytes);
+	}
 	if (transaction->refusal == TROUBLE_MESSAGE_LOOP)
 		session_quirk_said(session, QUIRK_LOOP, "%u Received fields",
 			transaction->dotstream.received_fields);

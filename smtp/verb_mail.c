@@ -147,6 +147,7 @@ void verb_mail(struct session *session, const struct command *command)
 	}
 	if (parameters.size_bytes > session->listener->max_message_bytes &&
 		!session->policy->lenient) {
+		verb_permission_tell_oversize(session, parameters.size_bytes);
 		session_trouble(session, TROUBLE_MESSAGE_SIZE);
 		return;
 	}

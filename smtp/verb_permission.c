@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "queue/settle.h"
+#include "smtp/errand.h"
+#include "smtp/grant_mail.h"
 #include "smtp/ours.h"
 
 #define REFUSED "550 5.7.1"
@@ -56,6 +58,22 @@ bool verb_permission_without_login(struct session *session)
 	if (may)
 		session_quirk(session, QUIRK_NO_LOGIN, NULL, 0);
 	return may;
+}
+
+void verb_permission_tell_oversize(struct session *session, uint64_t size_bytes)
+{
+	const struct permission_terms terms = find_terms(session);
+	struct session_shared *shared = session->shared;
+	struct permission permission = {0};
+	struct message *message = NULL;
+
+	permission_decide(&permission, shared->permits, &terms, "", session->policy->lenient);
+	if (permission.grant != NULL && permission.answer == PERMISSION_YES &&
+		grant_mail_write_oversize(session->config, permission.grant, session->client,
+			size_bytes, session->listener->max_message_bytes, terms.now_unix_ms,
+			id_next(shared->ids), &message) == 0)
+		errand_send_message(shared, message);
+	permission_fini(&permission);
 }
 
 void verb_permission_mail(struct session *session)

@@ -18,6 +18,8 @@ const struct address *verb_permission_peer(const struct session *session);
  * (Q-109).
  */
 bool verb_permission_without_login(struct session *session);
+/* A message was refused for its size: the owner of the grant by which it came is told, once a day at most. */
+void verb_permission_tell_oversize(struct session *session, uint64_t size_bytes);
 /* At MAIL: decides of the transaction's reverse-path. */
 void verb_permission_mail(struct session *session);
 

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from conftest import TEXT, wait_until
+from scripted import ScriptedUpstream
 
 DEVICE = "127.0.0.9"
 OURS = "domains = example.edu\ngrants {{ helpdesk = help@example.edu  grace = {grace}  summary = off }}\n"
@@ -131,3 +132,69 @@ def test_owners_of_many_are_told_in_one_mail_and_of_none_is_told_postmaster(open
     mail = wait_mails(upstream, "lib@example.edu", 2)[1]
     assert mail["Subject"] == "Relay grant g1 ends within 30 days"
     assert len(mails(upstream, "postmaster@relay.example")) == 1
+
+
+@pytest.mark.parametrize("profile", ["standard", "fragile"])
+def test_q84_owner_is_told_once_a_day_of_messages_that_are_too_large(open_relay, upstream, profile):
+    relay = open_relay(profile=profile, listen="max_message = 100KB")
+    grant(relay, 90 * 86400)
+    for _ in range(3):
+        with relay.client(source=DEVICE) as client:
+            client.hello()
+            client.command("MAIL FROM:<a@example.com>", 250)
+            client.command("RCPT TO:<b@example.org>", 250)
+            client.command("DATA", 354)
+            client.send(b"Subject: scan\r\n\r\n" + b"x" * 70 + b"\r\n")
+            for _ in range(50):
+                client.send((b"x" * 78 + b"\r\n") * 50)
+            client.send(b".\r\n")
+            assert client.reply()[0] == 552
+    if profile == "standard":
+        with relay.client(source=DEVICE) as client:
+            client.hello()
+            client.command("MAIL FROM:<a@example.com> SIZE=400000", 552)
+    (mail,) = wait_mails(upstream, "owner@example.edu", 1)
+    text = words_of(mail)
+    assert mail["Subject"] == "A message of printer was too large for the relay"
+    for words in ("a message of 0.2 MB. At most 0.1 MB", "fewer pages", "lower resolution", "help@example.edu", DEVICE):
+        assert words in text, (words, text)
+    relay.wait_empty()
+    relay.stop()
+    relay.start()
+    with relay.client(source=DEVICE) as client:
+        client.hello()
+        client.message(TEXT)
+    relay.wait_empty()
+    assert len(mails(upstream, "owner@example.edu")) == 1
+
+
+def test_q86_what_comes_back_for_a_device_goes_to_its_owner(make_relay):
+    def script(session):
+        session.greet()
+        while (line := session.line()) is not None:
+            if line.startswith("RCPT") and "nobody@" in line:
+                session.say("550 5.1.1 no such user here")
+            else:
+                session.answer(line)
+
+    with ScriptedUpstream(script) as server:
+        relay = make_relay(server.port, profile="fragile", top=OURS.format(grace="14d"), networks='"192.0.2.0/24"')
+        relay.command("grant", "add", "printer", "--network", DEVICE, "--owner", "owner@example.edu", "--sender", "printer@example.edu *@lib.example.edu")
+        for sender, told in (("printer@example.edu", "owner@example.edu"), ("anna@lib.example.edu", "anna@lib.example.edu"),
+                             ("", "postmaster@relay.example")):
+            before = len(server.messages)
+            with relay.client(source=DEVICE) as client:
+                client.hello()
+                client.message(f"From: <{sender or 'printer@example.edu'}>\r\nAuto-Submitted: auto-replied\r\n\r\nx\r\n", sender, ("nobody@example.org",))
+            relay.wait_empty()
+            ((back, recipients, text),) = server.messages[before:]
+            assert back.startswith("MAIL FROM:<>") and recipients == [f"<{told}>"]
+            assert (b"as the owner of its" in text) == (told == "owner@example.edu")
+        relay.command("grant", "change", "printer", "--owner", "printer@example.edu")
+        before = len(server.messages)
+        with relay.client(source=DEVICE) as client:
+            client.hello()
+            client.message("From: printer@example.edu\r\n\r\nx\r\n", "printer@example.edu", ("nobody@example.org",))
+        relay.wait_empty()
+        ((_, recipients, _),) = server.messages[before:]
+        assert recipients == ["<postmaster@relay.example>"]
