@@ -263,17 +263,16 @@ static const struct quirk_row table[QUIRK_COUNT] = {
 	[QUIRK_WRONG_SIZE] = {"wrong SIZE", QUIRK_AT_TEXT, QUIRK_HANDLED, "The true size counts.",
 		NULL},
 	[QUIRK_OVERSIZE] = {"message too large", QUIRK_AT_TEXT, QUIRK_HANDLED,
-		"It is read to its end, dropped, and refused once for good. The owner of its relay "
-		"grant is told, once a day at most, with what helps.",
+		"It is read to its end, dropped, and refused once for good; the grant's owner is "
+		"told.",
 		"Scan in a lower resolution or fewer pages at a time, or ask for a higher limit."},
 	[QUIRK_RESEND] = {"sends the same message again", QUIRK_AT_TEXT, QUIRK_HANDLED,
 		"A copy that follows a lost reply is answered 250 and not delivered twice.",
 		"Set the device's time-out as high as it goes."},
 	[QUIRK_LOOP] = {"automatic answers that may loop", QUIRK_AT_TEXT, QUIRK_HANDLED,
-		"A message that has passed too many servers is refused, and our own reports have "
-		"no "
-		"sender and are marked as automatic, so that nothing answers them. What comes back "
-		"for a device goes to the owner of its relay grant, else to postmaster.",
+		"A message that has passed too many servers is refused, our own reports have no "
+		"sender and are marked as automatic, so that nothing answers them, and those of a "
+		"device go to its owner.",
 		"Switch automatic answers off in the device."},
 	[QUIRK_SAME_MESSAGE_ID] = {"the same Message-ID for all messages", QUIRK_AT_TEXT,
 		QUIRK_HANDLED,
