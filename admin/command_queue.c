@@ -29,9 +29,10 @@ static void print_states(const json_t *queue)
 	const json_t *number;
 	json_t *states = json_object_get(queue, "states");
 
-	printf("%s, %s, %s recipients", listing_count(count, messages),
+	printf("%s, %s, %s recipient%s", listing_count(count, messages),
 		printable_size(member_number(queue, "bytes"), size),
-		printable_number(member_number(queue, "recipients"), recipients));
+		printable_number(member_number(queue, "recipients"), recipients),
+		member_number(queue, "recipients") == 1 ? "" : "s");
 	if (count > 0)
 		printf(", the oldest %s old",
 			relative_format_span(member_number(queue, "oldest_seconds"), age));
