@@ -601,6 +601,40 @@ int ask_holds(struct ask *ask, const struct holds_errand *errand, uint64_t *coun
 	return result;
 }
 
+/* ---- the queue of who is suspended ---- */
+
+struct suspend_question {
+	struct question question;
+	struct suspend_errand errand;
+};
+
+static void suspend_answered(struct letter *letter, void *reader)
+{
+	(void)reader;
+	take_back(&LETTER_OF(letter, struct suspend_question, errand.letter)->question);
+}
+
+int ask_suspended(struct ask *ask, struct suspend_counts *out)
+{
+	struct suspend_question *whole;
+	int result;
+
+	*out = (struct suspend_counts){0};
+	whole = new_question(ask, sizeof(*whole), free_plain_question, &result);
+	if (whole == NULL)
+		return result;
+	whole->errand.letter.read = scheduler_suspend_read;
+	whole->errand.answer_to = ask->inbox;
+	whole->errand.answered = suspend_answered;
+	send_to_scheduler(ask, &whole->errand.letter);
+	if (!wait_for(&whole->question, ASK_ACT_MS))
+		return -ETIMEDOUT;
+	result = whole->errand.result;
+	*out = whole->errand.counts;
+	free(whole);
+	return result;
+}
+
 /* ---- reload ---- */
 
 struct reload_question {

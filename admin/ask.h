@@ -104,6 +104,12 @@ int ask_register(struct ask *ask, const struct registry_change *changes, char *r
  */
 int ask_holds(struct ask *ask, const struct holds_errand *errand, uint64_t *count);
 
+/*
+ * What became of the queue of those who were suspended or resumed just now (scheduler.h); behind ask_register. 0, -ECANCELED, or
+ * as above: after -ETIMEDOUT it goes on.
+ */
+int ask_suspended(struct ask *ask, struct suspend_counts *out);
+
 /* 0; -EINVAL (refused) or -ECANCELED (the daemon stops), and why; or as above. */
 int ask_reload(struct ask *ask, struct reason *reason);
 

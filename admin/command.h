@@ -29,6 +29,7 @@ struct invocation {
 	const char *text, *span, *reason; /* of grants; span: --for */
 	const char *fields[GRANT_FIELD_COUNT]; /* of a grant, as typed */
 	bool json, all, dry_run, help, received;
+	bool hold, purge;
 	bool unused, expiring, ownerless, replace, postfix;
 	char **arguments; /* behind the command's words */
 	size_t argument_count;
@@ -49,6 +50,7 @@ struct invocation {
 #define COMMAND_REASON  (1u << 10)
 #define COMMAND_WHO     (1u << 11) /* a client's login */
 #define COMMAND_IMPORT  (1u << 12)
+#define COMMAND_SUSPEND (1u << 13) /* what becomes of the queue */
 
 struct command {
 	const char *words; /* "queue list" */
@@ -117,7 +119,8 @@ int command_host_list(struct invocation *invocation);
 int command_host_set(struct invocation *invocation);
 int command_client_list(struct invocation *invocation);
 int command_client_show(struct invocation *invocation);
-int command_client_later(struct invocation *invocation);
+int command_client_act(struct invocation *invocation);
+int command_client_suspended(struct invocation *invocation);
 int command_auth_lockouts(struct invocation *invocation);
 int command_auth_unlock(struct invocation *invocation);
 int command_user_add(struct invocation *invocation);

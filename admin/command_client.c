@@ -273,9 +273,3 @@ int command_client_show(struct invocation *invocation)
 	}
 	return worst;
 }
-
-/* suspend and resume */
-int command_client_later(struct invocation *invocation)
-{
-	return command_misused(invocation, "%s: not in this version", invocation->command->words);
-}

@@ -164,7 +164,10 @@ static int log_page(struct invocation *invocation, const json_t *entries, void *
 	json_array_foreach(entries, i, entry)
 	{
 		table_cell(table, member_text(entry, "time"));
-		table_cell(table, member_text(entry, "grant"));
+		if (json_is_string(json_object_get(entry, "client")))
+			table_printf(table, "client %s", member_text(entry, "client"));
+		else
+			table_cell(table, member_text(entry, "grant"));
 		table_cell(table, member_text(entry, "act"));
 		table_cell(table, member_text(entry, "who"));
 		table_cell(table, member_text(entry, "why"));

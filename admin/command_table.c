@@ -23,6 +23,8 @@
 	"A grant belongs to a system: it wants --network, --account or --certificate. Several\n" \
 	"values have blanks or semicolons between them. Rights are the fewest unless said: no\n" \
 	"--sender means any sender outside our own domains.\n"
+#define SUSPEND_HELP \
+	"WHO is an address, a network, account:NAME or grant:NAME.\n"
 #define TERM_HELP                                                                              \
 	"Without --until and --for it ends after the usual term, a year. --until takes a day " \
 	"too,\n"                                                                               \
@@ -60,10 +62,15 @@ const struct command command_table[] = {
 		"line.\n"},
 	{"client show", "ADDRESS...", "what a client sends, and what it gets wrong", 0, SIZE_MAX,
 		command_client_show, NULL},
-	{"client suspend", "ADDRESS...", "not in this version", 0, SIZE_MAX, command_client_later,
-		NULL},
-	{"client resume", "ADDRESS...", "not in this version", 0, SIZE_MAX, command_client_later,
-		NULL},
+	{"client suspend", "WHO...", "takes nothing more from somebody",
+		COMMAND_SUSPEND | COMMAND_REASON, SIZE_MAX, command_client_act,
+		SUSPEND_HELP "Wants --hold or --purge, and --reason, which the client is told. "
+			     "What upstream\nhas whole is delivered; what it does not take, too, is "
+			     "held or deleted.\n"},
+	{"client resume", "WHO...", "ends a suspension; what was held for it goes on",
+		COMMAND_REASON, SIZE_MAX, command_client_act, SUSPEND_HELP},
+	{"client suspended", "", "who is suspended, since when and why", COMMAND_LIMIT, 0,
+		command_client_suspended, NULL},
 	{"user add", "NAME", "makes an account that may log in", COMMAND_USERS, 1, command_user_add,
 		PASSWORD_HELP},
 	{"user passwd", "NAME", "gives an account another password", COMMAND_USERS, 1,

@@ -96,6 +96,10 @@ static const struct option {
 		"approve it although nobody is known to answer for it"},
 	{"--reason", "TEXT", COMMAND_REASON, offsetof(struct invocation, reason),
 		"why; kept in the log"},
+	{"--hold", NULL, COMMAND_SUSPEND, offsetof(struct invocation, hold),
+		"what is queued is held; resume gives it back"},
+	{"--purge", NULL, COMMAND_SUSPEND, offsetof(struct invocation, purge),
+		"what is queued is deleted; nobody is told"},
 	{"--replace", NULL, COMMAND_IMPORT, offsetof(struct invocation, replace),
 		"grants that are there already are replaced"},
 	{"--postfix", NULL, COMMAND_IMPORT, offsetof(struct invocation, postfix),
@@ -167,8 +171,6 @@ static void print_overview(void)
 	for (size_t i = 0; i < command_count; i++) {
 		char left[64];
 
-		if (command_table[i].run == command_client_later)
-			continue;
 		snprintf(left, sizeof(left), "%s %s", command_table[i].words,
 			command_table[i].arguments);
 		printf("  sluice %-29s %s\n", left, command_table[i].summary);
@@ -189,8 +191,7 @@ static void print_family(const struct command *command)
 	for (size_t i = 0; i < command_count; i++) {
 		const struct command *other = &command_table[i];
 
-		if (strncmp(other->words, command->words, size) != 0 || other->words[size] != ' ' ||
-			other->run == command_client_later)
+		if (strncmp(other->words, command->words, size) != 0 || other->words[size] != ' ')
 			continue;
 		if (!titled)
 			puts("");
@@ -312,8 +313,7 @@ static bool name_family(const char *typed, char *out, size_t out_size)
 	for (size_t i = 0; i < command_count && used < out_size; i++) {
 		const char *words = command_table[i].words;
 
-		if (strncmp(words, typed, size) == 0 && words[size] == ' ' &&
-			command_table[i].run != command_client_later)
+		if (strncmp(words, typed, size) == 0 && words[size] == ' ')
 			used += (size_t)snprintf(
 				out + used, out_size - used, "%s%s", used ? ", " : "", words);
 	}

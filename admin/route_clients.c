@@ -163,12 +163,3 @@ void route_client(struct service *service, const struct request *request, struct
 	}
 	ledger_client_close(&client);
 }
-
-/* Grants and accounts, and with them who may be stopped, come with a later version. */
-void route_client_later(
-	struct service *service, const struct request *request, struct answer *answer)
-{
-	(void)service;
-	(void)request;
-	answer_error(answer, 501, "Suspending clients is not in this version.");
-}

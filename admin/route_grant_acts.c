@@ -264,6 +264,7 @@ static bool set_state(
 	struct grant *grant, enum grant_state state, uint64_t now_unix_ms, const char *why)
 {
 	grant->state = state;
+	grant->purges = false; /* what is queued is held: admin/route_suspensions.c has the other */
 	grant->state_unix_ms = now_unix_ms;
 	return grant_set_text(&grant->reason, why);
 }

@@ -156,7 +156,8 @@ static void write_entry(struct json *json, const struct registry_entry *entry)
 	json_open_object(json, NULL);
 	json_write_number(json, "number", entry->number);
 	json_write_time(json, "time", entry->unix_ms);
-	json_write_text(json, "grant", entry->name);
+	json_write_text(
+		json, entry->kind == REGISTRY_SUSPENSION ? "client" : "grant", entry->name);
 	json_write_text(json, "act", entry->act);
 	json_write_text(json, "who", entry->who);
 	json_write_text(json, "why", entry->why[0] != '\0' ? entry->why : NULL);
@@ -199,9 +200,9 @@ static void answer_log(struct service *service, const struct request *request, c
 	if (parse_before(request, &before, answer) < 0)
 		return;
 	entries = calloc(limit, sizeof(*entries));
-	if (entries != NULL)
-		count = store_view_journal(
-			service->view, REGISTRY_GRANT, name, before, entries, limit);
+	if (entries != NULL) /* a name is a grant's; without one, who was suspended is shown too */
+		count = store_view_journal(service->view, name != NULL ? REGISTRY_GRANT : 0, name,
+			before, entries, limit);
 	if (count < 0)
 		answer_store_error(answer, (int)count);
 	else

@@ -20,8 +20,9 @@ const struct route route_table[] = {
 	{"POST", "/v1/hosts/{host}/resume", route_resume, ""},
 	{"GET", "/v1/clients", route_clients, "limit after quirk"},
 	{"GET", "/v1/clients/{address}", route_client, ""},
-	{"POST", "/v1/clients/{address}/suspend", route_client_later, ""},
-	{"POST", "/v1/clients/{address}/resume", route_client_later, ""},
+	{"POST", "/v1/clients/{who}/suspend", route_client_suspend, "queue reason"},
+	{"POST", "/v1/clients/{who}/resume", route_client_resume, "reason"},
+	{"GET", "/v1/suspensions", route_suspensions, "limit after"},
 	{"GET", "/v1/lockouts", route_lockouts, ""},
 	{"DELETE", "/v1/lockouts/{who}", route_unlock, ""},
 	/* the fixed paths first: no grant has their names */

@@ -16,7 +16,9 @@ route_fn route_message, route_content, route_retry, route_hold, route_release, r
 /* route_hosts.c */
 route_fn route_hosts, route_pause, route_resume;
 /* route_clients.c */
-route_fn route_clients, route_client, route_client_later;
+route_fn route_clients, route_client;
+/* route_suspensions.c */
+route_fn route_suspensions, route_client_suspend, route_client_resume;
 /* route_lockouts.c */
 route_fn route_lockouts, route_unlock;
 /* route_grants.c */

@@ -145,6 +145,17 @@ static void give_to_scheduler(void *scheduler, struct job *job)
 	scheduler_job_done(scheduler, job);
 }
 
+static int open_scheduler(
+	struct daemon *daemon, struct scheduler_options *options, struct reason *reason)
+{
+	int rc;
+
+	options->permits = registrar_permits(daemon->registrar);
+	rc = scheduler_open(&daemon->scheduler, options, reason);
+	permits_close(&options->permits);
+	return rc;
+}
+
 static int start_work(struct daemon *daemon, struct reason *reason)
 {
 	const struct scanner_options scanner_options = {
@@ -177,7 +188,7 @@ static int start_work(struct daemon *daemon, struct reason *reason)
 	if (scanner_open(&daemon->scanner, &scanner_options, reason) < 0)
 		return -1;
 	scheduler_options.scanner = daemon->scanner;
-	if (scheduler_open(&daemon->scheduler, &scheduler_options, reason) < 0)
+	if (open_scheduler(daemon, &scheduler_options, reason) < 0)
 		return -1;
 	delivery_options.scheduler = daemon->scheduler;
 	if (delivery_open(&daemon->delivery, &delivery_options, reason) < 0)
@@ -211,6 +222,8 @@ static int open_registrar(struct daemon *daemon, struct reason *reason)
 		.clock = &clock_system,
 		.askers = OTHER_CREDITS,
 		.worker_count = daemon->config->workers,
+		.scheduler = daemon->scheduler_inbox,
+		.scheduler_read = scheduler_read_permits,
 	};
 
 	return registrar_open(&daemon->registrar, &options, reason);
@@ -448,8 +461,8 @@ static int start(struct daemon *daemon, const sigset_t *signals, struct reason *
 		return EX_NOPERM;
 	if (open_queue(daemon, reason) < 0)
 		return EX_CANTCREAT;
-	if (start_work(daemon, reason) < 0 || start_auth(daemon, reason) < 0 ||
-		open_registrar(daemon, reason) < 0 || start_intake(daemon, reason) < 0 ||
+	if (open_registrar(daemon, reason) < 0 || start_work(daemon, reason) < 0 ||
+		start_auth(daemon, reason) < 0 || start_intake(daemon, reason) < 0 ||
 		start_admin(daemon, reason) < 0 || start_keeper(daemon, reason) < 0)
 		return EX_OSERR;
 	daemon->renewal = renewal_open(daemon);

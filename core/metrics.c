@@ -104,6 +104,8 @@ static const struct metric_info table[METRIC_COUNT] = {
 		"Tasks of the helper process that gave no answer.", METRIC_COUNTER},
 	[METRIC_HELPER_DIED] = {"sluice_helper_failures_total", "reason=\"died\"",
 		"Tasks of the helper process that gave no answer.", METRIC_COUNTER},
+	[METRIC_SUSPENSIONS] = {"sluice_suspensions", "",
+		"Clients, accounts and grants that are suspended.", METRIC_GAUGE},
 	[METRIC_COMMITS] = {"sluice_spool_commits_total", "", "Durable commits of the store.",
 		METRIC_COUNTER},
 	[METRIC_COMMITS_FAILED] = {"sluice_spool_commits_failed_total", "",

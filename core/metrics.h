@@ -67,6 +67,7 @@ enum metric {
 	METRIC_HELPER_RESTARTS,
 	METRIC_HELPER_LATE, /* tasks of the helper process */
 	METRIC_HELPER_DIED,
+	METRIC_SUSPENSIONS, /* gauge: addresses, networks, accounts and grants; queue/registrar's */
 	METRIC_COMMITS,
 	METRIC_COMMITS_FAILED,
 	METRIC_COMMIT_ITEMS, /* requests that shared those commits */

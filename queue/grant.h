@@ -85,6 +85,7 @@ struct grant {
 	enum grant_state state;
 	uint64_t expires_unix_ms; /* 0: not approved yet */
 	uint64_t state_unix_ms; /* since when it is in its state */
+	bool purges; /* while it is suspended: what is queued under it is deleted; else it is held */
 	struct grant_texts senders; /* patterns of reverse-paths; none: any outside our domains */
 	enum grant_spoof spoof;
 

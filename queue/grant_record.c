@@ -36,6 +36,7 @@ static const struct record_field grant_fields[] = {
 	[21] = RECORD_TEXT(grant, reason),
 	[22] = RECORD_NUMBER(grant, state_unix_ms),
 	[23] = RECORD_NUMBER(grant, told),
+	[30] = RECORD_FLAG(grant, purges),
 };
 static const struct record_layout grant_layout = RECORD_LAYOUT(grant_fields);
 

@@ -12,8 +12,11 @@
 #ifndef SLUICE_QUEUE_JOB_H
 #define SLUICE_QUEUE_JOB_H
 
+#include <stdatomic.h>
+
 #include "core/config.h"
 #include "core/mailbox.h"
+#include "queue/permits.h"
 #include "queue/reply.h"
 #include "queue/writer.h"
 
@@ -53,6 +56,9 @@ struct job {
 	bool probe;
 	bool expired; /* write the bounce, deliver nothing */
 	bool lapsed; /* expired in another way: those are meant that are held for their grant (HOLD_LAPSED), and they are told why */
+	struct permits *permits; /* who is suspended, as of now; a reference; NULL: nobody */
+	_Atomic bool
+		stopped; /* set while delivery has it: its text is not sent to the end. Release by the scheduler, acquire by delivery */
 	uint64_t now_unix_ms; /* when it was handed out */
 	uint64_t
 		due_unix_ms; /* recipients due by then are meant; of an expired one it may lie ahead */
@@ -60,7 +66,7 @@ struct job {
 	/* delivery's */
 	struct envelope
 		*envelope; /* as read; NULL when it was gone or damaged (see `read_error`) */
-	int read_error; /* 0, -ENOENT (deleted meanwhile), -EBADMSG (damaged: is held), others: not now */
+	int read_error; /* 0, -ENOENT (deleted meanwhile), -EBADMSG (damaged: is held), -ECANCELED (whose it is, is suspended), others: not now */
 	enum reply_stage stage; /* what decided for the message */
 	enum reply_class class;
 	char reply[JOB_REPLY_SIZE]; /* cleaned: printable ASCII, one line */

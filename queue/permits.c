@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "core/log.h"
 #include "queue/permit_index.h"
@@ -23,7 +24,8 @@ struct permits {
 		references; /* release when one goes, acquire by who frees: all reading is over */
 	struct chunk *chunks;
 	const struct grant **grants; /* by name */
-	size_t grant_count, suspension_count;
+	size_t grant_count, suspension_count, suspended_grant_count;
+	uint64_t suspended_digest;
 	struct text_index certificates, accounts, suspended_accounts;
 	struct network_index networks, suspended_networks;
 };
@@ -36,6 +38,16 @@ size_t permits_grant_count(const struct permits *permits)
 size_t permits_suspension_count(const struct permits *permits)
 {
 	return permits->suspension_count;
+}
+
+size_t permits_suspended_count(const struct permits *permits)
+{
+	return permits->suspension_count + permits->suspended_grant_count;
+}
+
+uint64_t permits_suspended_digest(const struct permits *permits)
+{
+	return permits->suspended_digest;
 }
 
 struct permits *permits_share(struct permits *permits)
@@ -142,6 +154,13 @@ static bool add_network_rows(
 	return true;
 }
 
+static void note_suspended(
+	struct permits *permits, const char *who, uint64_t since_unix_ms, bool purges)
+{
+	permits->suspended_digest ^=
+		XXH3_64bits_withSeed(who, strlen(who), since_unix_ms << 1 | purges);
+}
+
 static bool add_grant(struct builder *builder, const struct grant *grant)
 {
 	void *block = take_memory(builder->permits, grant_packed_size(grant));
@@ -150,6 +169,11 @@ static bool add_grant(struct builder *builder, const struct grant *grant)
 	if (block == NULL)
 		return false;
 	packed = grant_pack(grant, block);
+	if (packed->state == GRANT_SUSPENDED) {
+		builder->permits->suspended_grant_count++;
+		note_suspended(builder->permits, packed->name, packed->state_unix_ms,
+			packed->purges);
+	}
 	/* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
 	if (!bytes_append(&builder->grants, &packed, sizeof(packed)))
 		return false;
@@ -169,6 +193,7 @@ static bool add_suspension(struct builder *builder, const struct suspension *sus
 		return false;
 	*packed = *suspension;
 	builder->permits->suspension_count++;
+	note_suspended(builder->permits, packed->who, packed->since_unix_ms, packed->purges);
 	if (packed->kind == SUSPENDS_ACCOUNT) {
 		text_row.text = suspension_account(packed);
 		return bytes_append(&builder->suspended_accounts, &text_row, sizeof(text_row));

@@ -43,6 +43,10 @@ struct permits *permits_build(struct grant **grants, size_t grant_count,
 int permits_load(struct store_view *view, struct permits **out);
 size_t permits_grant_count(const struct permits *permits);
 size_t permits_suspension_count(const struct permits *permits);
+/* Whether anybody is suspended: an address, an account or a grant; and how many. */
+size_t permits_suspended_count(const struct permits *permits);
+/* Another number when others are suspended, or in another way (suspended.h); 0: nobody is. */
+uint64_t permits_suspended_digest(const struct permits *permits);
 struct permits *permits_share(struct permits *permits);
 void permits_close(struct permits **permits);
 

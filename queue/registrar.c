@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/log.h"
+#include "core/metrics.h"
 
 STAILQ_HEAD(request_list, registrar_request);
 
@@ -29,7 +30,10 @@ struct registrar {
 	bool started;
 	_Atomic bool
 		stopping; /* release in registrar_stop, acquire by its readers: the thread, who asks */
+	struct mailbox *scheduler;
+	letter_read_fn *scheduler_read;
 	size_t worker_count;
+	struct permits_letter scheduler_letter;
 	struct permits_letter letters[];
 };
 
@@ -56,18 +60,30 @@ static void answer_all(struct request_list *requests, int result)
 
 /* ---- one table ---- */
 
+static void give(struct registrar *registrar, struct permits_letter *letter, struct mailbox *inbox,
+	letter_read_fn *read)
+{
+	letter->letter.read = read;
+	letter->permits = permits_share(registrar->permits);
+	letter->registrar = registrar;
+	if (!mailbox_push(inbox, &letter->letter))
+		log_panic("registrar: no room for a table where it is to be");
+	registrar->out++;
+}
+
 static void give_out(struct registrar *registrar)
 {
-	for (size_t i = 0; i < registrar->worker_count; i++) {
-		struct permits_letter *letter = &registrar->letters[i];
+	for (size_t i = 0; i < registrar->worker_count; i++)
+		give(registrar, &registrar->letters[i], registrar->inboxes[i], registrar->read);
+	if (registrar->scheduler != NULL)
+		give(registrar, &registrar->scheduler_letter, registrar->scheduler,
+			registrar->scheduler_read);
+}
 
-		letter->letter.read = registrar->read;
-		letter->permits = permits_share(registrar->permits);
-		letter->registrar = registrar;
-		if (!mailbox_push(registrar->inboxes[i], &letter->letter))
-			log_panic("registrar: a worker has no room for its table");
-		registrar->out++;
-	}
+/* The newest table: what of it operators watch. */
+static void measure(const struct registrar *registrar)
+{
+	metric_set(METRIC_SUSPENSIONS, permits_suspended_count(registrar->permits));
 }
 
 static void load(struct registrar *registrar)
@@ -90,6 +106,7 @@ static void load(struct registrar *registrar)
 	}
 	permits_close(&registrar->permits);
 	registrar->permits = permits;
+	measure(registrar);
 	give_out(registrar);
 	log_event(LOG_INFO, "registry_loaded", "grants=%zu suspensions=%zu ms=%" PRId64,
 		permits_grant_count(permits), permits_suspension_count(permits),
@@ -178,15 +195,19 @@ int registrar_open(
 	if (rc == 0) {
 		registrar->clock = options->clock;
 		registrar->worker_count = options->worker_count;
+		registrar->scheduler = options->scheduler;
+		registrar->scheduler_read = options->scheduler_read;
 		atomic_init(&registrar->stopping, false);
 		STAILQ_INIT(&registrar->asked);
 		STAILQ_INIT(&registrar->waiting);
-		registrar->inbox = mailbox_open(options->askers + options->worker_count);
+		registrar->inbox = mailbox_open(options->askers + options->worker_count + 1);
 		rc = registrar->inbox != NULL ? store_view_open(options->store, &registrar->view)
 					      : -ENOMEM;
 	}
 	if (rc == 0)
 		rc = permits_load(registrar->view, &registrar->permits);
+	if (rc == 0)
+		measure(registrar);
 	if (rc < 0) {
 		registrar_close(out);
 		return reason_set(reason, "the registry cannot be read: %s", strerror(-rc));

@@ -8,6 +8,7 @@
  *      asked is told, the old table stays, and it tries again every REGISTRAR_AGAIN_MS.
  *   3. Each worker gets the table by a letter to its inbox: one letter a worker, which is out at most once. The worker takes the new
  *      one, puts its old one in the letter, and sends it back (registrar_taken).
+ *      So does the scheduler, for the queue of who is suspended.
  *   4. When all are back, who asked is answered: from now on every decision is made by the new table. The old one is freed
  *      here, or by the last session that shares it.
  *
@@ -52,6 +53,8 @@ struct registrar_options {
 	const struct clock *clock; /* one that runs */
 	size_t askers;
 	size_t worker_count;
+	struct mailbox *scheduler; /* who gets the tables as the workers do; NULL: nobody else */
+	letter_read_fn *scheduler_read;
 };
 
 /* Loads the first table. 0, or -1 with a reason. */

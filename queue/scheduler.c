@@ -55,6 +55,7 @@ static void hand_out(struct scheduler *scheduler)
 {
 	sweep_step(scheduler);
 	holds_step(scheduler);
+	suspend_step(scheduler);
 	scans_hand_out(scheduler);
 	jobs_hand_out(scheduler);
 	hosts_want(scheduler);
@@ -173,6 +174,8 @@ static void init(struct scheduler *scheduler, const struct scheduler_options *op
 	LIST_INIT(&scheduler->upstreams);
 	TAILQ_INIT(&scheduler->stuck);
 	TAILQ_INIT(&scheduler->errands);
+	TAILQ_INIT(&scheduler->suspend.visits);
+	TAILQ_INIT(&scheduler->suspend.errands);
 	atomic_init(&scheduler->draining, false);
 	atomic_init(&scheduler->stop_mono_ms, INT64_MAX);
 	read_clock(scheduler);
@@ -197,6 +200,7 @@ int scheduler_open(
 		return reason_set(reason, "out of memory for the scheduler");
 	}
 	scheduler->config = config_share(options->config);
+	suspend_open(scheduler);
 	*out = scheduler;
 	return 0;
 }
@@ -240,6 +244,7 @@ void scheduler_close(struct scheduler **out)
 		free_claim(claim);
 	}
 	holds_close(scheduler);
+	suspend_close(scheduler);
 	hosts_close(scheduler);
 	source_fini(&scheduler->scans);
 	sweep_fini(scheduler);

@@ -11,6 +11,7 @@
  *      settle request to the writer (queue/settle); a free one is only unclaimed and is due at once.
  *   5. The writer's answer ends the claim.
  *   6. Held units whose hold ends, and messages past their lifetime, are found by a sweep in small steps.
+ *   7. What is of somebody suspended is held or deleted, in small steps too (scheduler_suspend.c).
  *
  * Threads: scheduler_start makes one; or a test calls scheduler_step. All functions below the line "on its thread" are
  * for letters that run there (an operator's question is a letter that calls them and sends itself back).
@@ -29,6 +30,7 @@
 #include "core/network.h"
 #include "core/reason.h"
 #include "queue/job.h"
+#include "queue/permits.h"
 #include "queue/store.h"
 #include "queue/writer.h"
 
@@ -67,6 +69,8 @@ struct scheduler_options {
 	void (*scan)(void *scanner, struct scan_job *job);
 	void *scanner;
 	size_t scan_credits;
+
+	struct permits *permits; /* shared; who is suspended, until other tables come. NULL: nobody */
 };
 
 int scheduler_open(
@@ -163,6 +167,30 @@ struct holds_errand {
 	bool walked; /* all rows were read */
 };
 void scheduler_holds_read(struct letter *letter, void *scheduler);
+
+struct suspend_counts {
+	uint64_t held, deleted, released; /* messages */
+	uint64_t delivering; /* not stopped yet: upstream has them, and has not answered */
+};
+
+/*
+ * Who asked for a suspension or its end, once that is in force: answered when the queue was gone through, with how many messages were
+ * held, deleted and released for it. Those that are with delivery still are held or deleted when they come back. -ECANCELED: the daemon stops; it goes on with the next start.
+ */
+struct suspend_errand {
+	struct letter letter; /* pushed to the scheduler's inbox with read = scheduler_suspend_read */
+	struct suspend_counts counts;
+	int result;
+	struct mailbox *answer_to;
+	letter_read_fn *answered;
+
+	/* the scheduler's */
+	TAILQ_ENTRY(suspend_errand) entry;
+	int64_t until_mono_ms;
+};
+void scheduler_suspend_read(struct letter *letter, void *scheduler);
+/* A struct permits_letter of the registrar's: who is suspended from now on. */
+void scheduler_read_permits(struct letter *letter, void *scheduler);
 
 /* A new configuration (reload): hosts that stay keep their state. Takes its own reference. */
 void scheduler_configure(struct scheduler *scheduler, struct config *config);

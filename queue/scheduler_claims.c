@@ -43,6 +43,34 @@ bool claims_works(const struct scheduler *scheduler, uint64_t id)
 	return false;
 }
 
+uint64_t claims_next_job(const struct scheduler *scheduler, uint64_t id)
+{
+	struct claim key = {.unit = {.id = id + 1}};
+	struct claim *claim = RB_NFIND(claim_tree, (struct claim_tree *)&scheduler->claims, &key);
+
+	while (claim != NULL && claim->kind != CLAIM_JOB)
+		claim = RB_NEXT(claim_tree, &scheduler->claims, claim);
+	return claim != NULL ? claim->unit.id : 0;
+}
+
+bool claims_deliver(const struct scheduler *scheduler, uint64_t id, bool stops)
+{
+	struct claim key = {.unit = {.id = id}};
+	struct claim *claim = RB_NFIND(claim_tree, (struct claim_tree *)&scheduler->claims, &key);
+	bool delivers = false;
+
+	for (; claim != NULL && claim->unit.id == id;
+		claim = RB_NEXT(claim_tree, &scheduler->claims, claim)) {
+		if (claim->kind != CLAIM_JOB)
+			continue;
+		delivers = true;
+		if (stops) /* release: pairs with the acquire in smtp/outgoing.c */
+			atomic_store_explicit(&((struct delivery_claim *)claim)->job.stopped, true,
+				memory_order_release);
+	}
+	return delivers;
+}
+
 void claims_put(struct scheduler *scheduler, struct claim *claim)
 {
 	if (RB_INSERT(claim_tree, &scheduler->claims, claim) != NULL)

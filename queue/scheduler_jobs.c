@@ -53,6 +53,8 @@ static struct delivery_claim *make_claim(
 	claim->job.upstream_number = unit->upstream;
 	claim->job.config = config_share(scheduler->config);
 	claim->job.upstream = upstream->config;
+	claim->job.permits = suspend_share(scheduler);
+	atomic_init(&claim->job.stopped, false);
 	claim->job.now_unix_ms = scheduler->now_unix_ms;
 	claim->job.due_unix_ms = unit->due_unix_ms > scheduler->now_unix_ms
 					 ? unit->due_unix_ms
@@ -76,6 +78,7 @@ void jobs_free(struct delivery_claim *claim)
 	message_close(&claim->job.bounces);
 	free(claim->job.recipients);
 	config_close(&claim->job.config);
+	permits_close(&claim->job.permits);
 	free(claim);
 }
 

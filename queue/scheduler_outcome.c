@@ -294,6 +294,11 @@ static void decide(struct scheduler *scheduler, struct delivery_claim *claim)
 		jobs_end(scheduler, claim, false);
 		return;
 	}
+	if (job->read_error == -ECANCELED) {
+		suspend_visit(scheduler, job->id, 0);
+		jobs_end(scheduler, claim, true);
+		return;
+	}
 	if (job->read_error != 0 && job->read_error != -EBADMSG) {
 		leave_alone(scheduler, claim, job->read_error);
 		return;

@@ -10,6 +10,7 @@
  *   scheduler_scan.c     units to the scanners, and back
  *   scheduler_sweep.c    ends of holds, lifetimes, dates out of reach
  *   scheduler_holds.c    all that is held of a kind, released or deleted
+ *   scheduler_suspend.c  the queue of who is suspended
  *   scheduler_act.c      what operators do
  *
  * Threads: the scheduler's, but the stop words. Memory follows what is claimed, the hosts, and at most BUCKETS_MAX client
@@ -27,6 +28,7 @@
 #include "queue/host.h"
 #include "queue/scheduler.h"
 #include "queue/settle.h"
+#include "queue/suspended.h"
 
 /* ---- units and claims (scheduler_claims.c) ---- */
 
@@ -162,6 +164,8 @@ struct sweep_order {
 	uint64_t proven_unix_ms; /* an end that lies before is over */
 	uint64_t limit_unix_ms; /* no date lies behind; where none was given, this is the end */
 	struct holds_errand *errand; /* that it is of, or NULL */
+	struct permits *permits; /* not NULL: suspend_changed hears of it, … */
+	enum suspended_deed deed; /* … and that this was expected; a reference of the change's */
 };
 
 struct sweep_change {
@@ -183,6 +187,17 @@ struct sweep {
 	struct source holds, partials;
 	struct source kinds[HOLD_KIND_COUNT]; /* of holds that are not ordinary … */
 	uint64_t kinds_unix_ms; /* … all that end by then were found */
+};
+
+/* The queue of who is suspended. */
+struct suspend {
+	struct permits *permits; /* the newest; NULL: none came yet */
+	bool walking;
+	uint64_t after; /* ids up to here were looked at in this walk … */
+	struct suspend_counts done; /* … and this was done since it began */
+	size_t outstanding; /* changes with the writer */
+	TAILQ_HEAD(, suspend_visit) visits; /* messages that wait to be looked at */
+	TAILQ_HEAD(, suspend_errand) errands;
 };
 
 struct scheduler {
@@ -214,6 +229,7 @@ struct scheduler {
 
 	struct sweep sweep;
 	TAILQ_HEAD(, holds_errand) errands; /* one after the other */
+	struct suspend suspend;
 
 	pthread_t thread;
 	bool started;
@@ -237,6 +253,10 @@ bool claims_block(const struct scheduler *scheduler, uint64_t id, uint16_t upstr
 bool claims_has(const struct scheduler *scheduler, uint64_t id, uint16_t upstream);
 /* Some unit of it is with delivery or a scanner. */
 bool claims_works(const struct scheduler *scheduler, uint64_t id);
+/* The first message behind `id` that is with delivery; 0: none. */
+uint64_t claims_next_job(const struct scheduler *scheduler, uint64_t id);
+/* Some unit of it is with delivery; with `stops` each of them is told to stop. */
+bool claims_deliver(const struct scheduler *scheduler, uint64_t id, bool stops);
 void claims_put(struct scheduler *scheduler, struct claim *claim);
 void claims_del(struct scheduler *scheduler, struct claim *claim);
 
@@ -321,5 +341,17 @@ void holds_step(struct scheduler *scheduler);
 void holds_changed(struct holds_errand *errand, int result);
 /* Those that are not done are answered -ECANCELED. */
 void holds_close(struct scheduler *scheduler);
+
+/* ---- scheduler_suspend.c ---- */
+
+void suspend_open(struct scheduler *scheduler);
+void suspend_step(struct scheduler *scheduler);
+/* Looks at a message, not before `wait_ms` are over; until then it is handed out to nobody. */
+void suspend_visit(struct scheduler *scheduler, uint64_t id, int64_t wait_ms);
+void suspend_changed(
+	struct scheduler *scheduler, uint64_t id, enum suspended_deed deed, int result);
+/* For a job; NULL: nobody is suspended. */
+struct permits *suspend_share(const struct scheduler *scheduler);
+void suspend_close(struct scheduler *scheduler);
 
 #endif

@@ -54,6 +54,7 @@ static void end_change(struct scheduler *scheduler, struct sweep_change *change)
 {
 	LIST_REMOVE(change, entry);
 	scheduler->sweep.change_count--;
+	permits_close(&change->order.permits);
 	free(change);
 }
 
@@ -87,6 +88,9 @@ static void change_answered(struct letter *letter, void *context)
 	claims_changed(scheduler, change->request.id);
 	if (change->order.errand != NULL)
 		holds_changed(change->order.errand, change->request.result);
+	if (change->order.permits != NULL)
+		suspend_changed(scheduler, change->request.id, change->order.deed,
+			change->request.result);
 	end_change(scheduler, change);
 }
 
@@ -104,6 +108,8 @@ bool sweep_submit(
 	}
 	asked->now_unix_ms = scheduler->now_unix_ms;
 	asked->order = *order;
+	if (order->permits != NULL)
+		permits_share(order->permits);
 	asked->upstream = unit->upstream;
 	asked->request = (struct writer_request){
 		.letter.read = change_answered,
@@ -410,6 +416,9 @@ static bool visit(struct scheduler *scheduler, const struct envelope *envelope, 
 
 	if (envelope->received_unix_ms + lifetime_ms <= scheduler->now_unix_ms)
 		pass->any_old = true;
+	if (scheduler->suspend.permits != NULL && !claims_has(scheduler, envelope->id, UPSTREAM_WHOLE) &&
+		suspended_deed(scheduler->suspend.permits, envelope) != SUSPENDED_NOTHING)
+		suspend_visit(scheduler, envelope->id, 0);
 	if (end_of(scheduler, envelope) <= pass->proven_unix_ms)
 		return expire(scheduler, envelope, pass->since_boot_ms);
 	return check_reach(scheduler, envelope);

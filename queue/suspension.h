@@ -29,9 +29,10 @@ struct suspension {
 	char by[REGISTRY_WHO_SIZE];
 	uint64_t since_unix_ms;
 	bool automatic; /* for its viruses or spam */
+	bool purges; /* what is queued from them is deleted; else it is held */
 };
 
-/* "10.1.2.3", "10.1.0.0/16", "account:NAME". NULL: none of these, or without memory. */
+/* "10.1.2.3", "10.1.0.0/16", "account:NAME"; `who` becomes the one way to write it. NULL: none of these, or without memory. */
 struct suspension *suspension_new(const char *who);
 /* The NAME of SUSPENDS_ACCOUNT. */
 const char *suspension_account(const struct suspension *suspension);

@@ -1,5 +1,6 @@
 #include "smtp/outgoing.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -154,12 +155,21 @@ static size_t stuff(struct outgoing *outgoing, const uint8_t *from, size_t size,
 	return (size_t)(at - to);
 }
 
+static bool is_stopped(const struct outgoing *outgoing)
+{
+	/* acquire: pairs with the release in queue/scheduler_claims.c */
+	return outgoing->stopped != NULL &&
+	       atomic_load_explicit(outgoing->stopped, memory_order_acquire);
+}
+
 ssize_t outgoing_write_text(struct outgoing *outgoing, uint8_t *scratch, uint8_t *to, size_t *dot)
 {
 	bool stuffed =
 		(outgoing->envelope->flags & ENVELOPE_HAS_DOTS) ||
 		outgoing->envelope->plan_size > 0; /* what a repair brings was not looked at */
-	ssize_t size = reader_next(&outgoing->reader, stuffed ? scratch : to);
+	ssize_t size = is_stopped(outgoing)
+			       ? -ECANCELED
+			       : reader_next(&outgoing->reader, stuffed ? scratch : to);
 	size_t written;
 	char *end;
 

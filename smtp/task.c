@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "queue/suspended.h"
 #include "smtp/bounce.h"
 #include "smtp/permission.h"
 
@@ -130,6 +131,15 @@ static int gather(struct task *task)
 	return 0;
 }
 
+/* Also what came to be due while its suspension was in force already. Of an expired one nothing is delivered. */
+static bool is_suspended(const struct job *job)
+{
+	struct suspended suspended;
+
+	return job->permits != NULL && !job->expired &&
+	       suspended_find(job->permits, job->envelope, &suspended);
+}
+
 bool task_begin(struct task *task, struct store_view *view)
 {
 	struct job *job = task->job;
@@ -137,6 +147,8 @@ bool task_begin(struct task *task, struct store_view *view)
 
 	task->begun = true;
 	task->outgoing.view = view;
+	if (rc == 0 && is_suspended(job))
+		rc = -ECANCELED;
 	if (rc == 0)
 		rc = gather(task);
 	if (rc < 0) {
@@ -269,6 +281,7 @@ struct outgoing *task_next(struct task *task, const struct offer *offer)
 	if (offer->recipients_max != 0 && offer->recipients_max < limit)
 		limit = offer->recipients_max;
 	outgoing->envelope = job->envelope;
+	outgoing->stopped = &job->stopped;
 	outgoing->recipients = job->recipients + task->from;
 	outgoing->recipient_count = limit != 0 && count > limit ? limit : count;
 	outgoing->smtputf8 = takes_utf8(offer) && needs_utf8(outgoing);

@@ -442,8 +442,13 @@ static void read_result(struct handoff *handoff)
 	session_resume(session);
 }
 
+/* It was held as long as the store was full: a suspension counts from its moment. */
 void data_again(struct session *session)
 {
+	if (session->state == SESSION_STORING && verb_permission_is_over(session)) {
+		give_up(session, TROUBLE_NOT_PERMITTED);
+		return;
+	}
 	handoff_again(&session->transaction->handoff);
 }
 

@@ -195,6 +195,16 @@ bool verb_permission_found(struct session *session)
 	return refuse_text(session);
 }
 
+bool verb_permission_is_over(struct session *session)
+{
+	struct permission *permission = &session->transaction->permission;
+	const struct permission_terms terms = find_terms(session);
+
+	if (session->shared->permits != permission->permits)
+		decide(session, &terms);
+	return permission->answer != PERMISSION_YES;
+}
+
 const char *verb_permission_why(const struct session *session, char out[PERMISSION_TEXT_SIZE])
 {
 	return explain(session, session->transaction->permission.answer, out);

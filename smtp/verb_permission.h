@@ -43,6 +43,8 @@ bool verb_permission_text(struct session *session, struct inspection_source *sou
 bool verb_permission_found(struct session *session) __attribute__((warn_unused_result));
 
 /* Why the message is refused. Returns `out`. */
+/* Whether what was permitted at the final dot is so no longer. */
+bool verb_permission_is_over(struct session *session);
 const char *verb_permission_why(const struct session *session, char out[PERMISSION_TEXT_SIZE]);
 /* Puts it into the envelope: sender, grant, lane, and the hold of a lapsed grant. False without memory. */
 bool verb_permission_envelope(struct session *session, struct envelope *envelope)
