@@ -32,8 +32,8 @@ static void print_answer(const json_t *answer)
 	print_count(answer, "deleted", "deleted.");
 	print_count(answer, "released", "released.");
 	print_count(answer, "delivering",
-		"are with upstream at this moment; what it does not take is held or deleted when "
-		"it comes back.");
+		"with upstream at this moment; what upstream does not take is held or deleted "
+		"when it comes back.");
 	if (!json_is_true(json_object_get(answer, "in_force")))
 		fputs("It is stored, and not yet in force everywhere; that comes by itself.\n",
 			stderr);
@@ -74,8 +74,8 @@ int command_client_act(struct invocation *invocation)
 	int worst = 0;
 
 	if (invocation->argument_count == 0)
-		return command_misused(invocation,
-			"say who: an address, a network, account:NAME or grant:NAME");
+		return command_misused(
+			invocation, "say who: an address, a network, account:NAME or grant:NAME");
 	if (invocation->hold && invocation->purge)
 		return command_misused(invocation, "--hold or --purge, not both");
 	for (size_t i = 0; i < invocation->argument_count; i++) {

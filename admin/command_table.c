@@ -23,8 +23,7 @@
 	"A grant belongs to a system: it wants --network, --account or --certificate. Several\n" \
 	"values have blanks or semicolons between them. Rights are the fewest unless said: no\n" \
 	"--sender means any sender outside our own domains.\n"
-#define SUSPEND_HELP \
-	"WHO is an address, a network, account:NAME or grant:NAME.\n"
+#define SUSPEND_HELP "WHO is an address, a network, account:NAME or grant:NAME.\n"
 #define TERM_HELP                                                                              \
 	"Without --until and --for it ends after the usual term, a year. --until takes a day " \
 	"too,\n"                                                                               \
@@ -64,9 +63,10 @@ const struct command command_table[] = {
 		command_client_show, NULL},
 	{"client suspend", "WHO...", "takes nothing more from somebody",
 		COMMAND_SUSPEND | COMMAND_REASON, SIZE_MAX, command_client_act,
-		SUSPEND_HELP "Wants --hold or --purge, and --reason, which the client is told. "
-			     "What upstream\nhas whole is delivered; what it does not take, too, is "
-			     "held or deleted.\n"},
+		SUSPEND_HELP
+		"Wants --hold or --purge, and --reason, which the client is told. "
+		"What upstream\nhas whole is delivered; what it does not take, too, is "
+		"held or deleted.\n"},
 	{"client resume", "WHO...", "ends a suspension; what was held for it goes on",
 		COMMAND_REASON, SIZE_MAX, command_client_act, SUSPEND_HELP},
 	{"client suspended", "", "who is suspended, since when and why", COMMAND_LIMIT, 0,

@@ -156,8 +156,7 @@ static void write_entry(struct json *json, const struct registry_entry *entry)
 	json_open_object(json, NULL);
 	json_write_number(json, "number", entry->number);
 	json_write_time(json, "time", entry->unix_ms);
-	json_write_text(
-		json, entry->kind == REGISTRY_SUSPENSION ? "client" : "grant", entry->name);
+	json_write_text(json, entry->kind == REGISTRY_SUSPENSION ? "client" : "grant", entry->name);
 	json_write_text(json, "act", entry->act);
 	json_write_text(json, "who", entry->who);
 	json_write_text(json, "why", entry->why[0] != '\0' ? entry->why : NULL);

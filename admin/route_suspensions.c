@@ -211,8 +211,8 @@ static void suspend_grant(struct service *service, const struct request *request
 	if (change.grant == NULL)
 		return;
 	if (change.grant->state != GRANT_APPROVED && change.grant->state != GRANT_SUSPENDED) {
-		answer_error(answer, 400, "Grant %s is not in force: nothing is taken for it.",
-			name);
+		answer_error(
+			answer, 400, "Grant %s is not in force: nothing is taken for it.", name);
 	} else if (!grant_set_text(&change.grant->reason, why)) {
 		answer_store_error(answer, -ENOMEM);
 	} else {
@@ -353,8 +353,7 @@ static void write_row(struct page *page, const struct shown *shown)
 }
 
 /* A damaged record is passed over; the log told of it when the registry was loaded. */
-static void write_item(
-	struct page *page, enum registry_kind kind, const struct registry_item *item)
+static void write_item(struct page *page, enum registry_kind kind, const struct registry_item *item)
 {
 	struct suspension *suspension = NULL;
 	struct grant *grant = NULL;
@@ -362,9 +361,8 @@ static void write_item(
 
 	if (page->is_full)
 		return;
-	if (kind == REGISTRY_SUSPENSION &&
-		suspension_decode(item->name, item->revision, item->record, item->size,
-			&suspension) == 0) {
+	if (kind == REGISTRY_SUSPENSION && suspension_decode(item->name, item->revision,
+						   item->record, item->size, &suspension) == 0) {
 		shown = show_suspension(suspension);
 		write_row(page, &shown);
 	} else if (kind == REGISTRY_GRANT &&
@@ -398,7 +396,8 @@ static int list_kind(
 	return count < 0 ? (int)count : 0;
 }
 
-void route_suspensions(struct service *service, const struct request *request, struct answer *answer)
+void route_suspensions(
+	struct service *service, const struct request *request, struct answer *answer)
 {
 	const char *after = request_parameter(request, "after");
 	const char *grant = after != NULL ? grant_name(after) : NULL;
@@ -414,8 +413,7 @@ void route_suspensions(struct service *service, const struct request *request, s
 	json_open_object(&page.json, NULL);
 	json_open_list(&page.json, "suspensions");
 	if (grant == NULL)
-		rc = list_kind(
-			service, &page, REGISTRY_SUSPENSION, after != NULL ? after : "");
+		rc = list_kind(service, &page, REGISTRY_SUSPENSION, after != NULL ? after : "");
 	if (rc == 0 && !page.is_full)
 		rc = list_kind(service, &page, REGISTRY_GRANT, grant != NULL ? grant : "");
 	json_close(&page.json);

@@ -171,8 +171,8 @@ static bool add_grant(struct builder *builder, const struct grant *grant)
 	packed = grant_pack(grant, block);
 	if (packed->state == GRANT_SUSPENDED) {
 		builder->permits->suspended_grant_count++;
-		note_suspended(builder->permits, packed->name, packed->state_unix_ms,
-			packed->purges);
+		note_suspended(
+			builder->permits, packed->name, packed->state_unix_ms, packed->purges);
 	}
 	/* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
 	if (!bytes_append(&builder->grants, &packed, sizeof(packed)))

@@ -70,7 +70,8 @@ struct scheduler_options {
 	void *scanner;
 	size_t scan_credits;
 
-	struct permits *permits; /* shared; who is suspended, until other tables come. NULL: nobody */
+	struct permits
+		*permits; /* shared; who is suspended, until other tables come. NULL: nobody */
 };
 
 int scheduler_open(
@@ -178,7 +179,8 @@ struct suspend_counts {
  * held, deleted and released for it. Those that are with delivery still are held or deleted when they come back. -ECANCELED: the daemon stops; it goes on with the next start.
  */
 struct suspend_errand {
-	struct letter letter; /* pushed to the scheduler's inbox with read = scheduler_suspend_read */
+	struct letter
+		letter; /* pushed to the scheduler's inbox with read = scheduler_suspend_read */
 	struct suspend_counts counts;
 	int result;
 	struct mailbox *answer_to;

@@ -21,9 +21,9 @@
 #include "queue/registrar.h"
 #include "queue/suspended.h"
 
-#define STEP            64
-#define AGAIN_MS        1000 /* after a change that the store refused */
-#define PATIENCE_MS     3000 /* who asks does not wait longer for what is with delivery */
+#define STEP        64
+#define AGAIN_MS    1000 /* after a change that the store refused */
+#define PATIENCE_MS 3000 /* who asks does not wait longer for what is with delivery */
 
 /* A message to be looked at as soon as delivery has nothing of it. */
 struct suspend_visit {
@@ -38,8 +38,8 @@ static int change_suspended(struct envelope *envelope, void *argument)
 {
 	const struct sweep_change *change = argument;
 
-	return suspended_apply(change->order.permits, envelope, change->now_unix_ms,
-		change->order.limit_unix_ms);
+	return suspended_apply(
+		change->order.permits, envelope, change->now_unix_ms, change->order.limit_unix_ms);
 }
 
 static const char *const events[] = {
@@ -77,8 +77,7 @@ static void count(struct scheduler *scheduler, enum suspended_deed deed)
 	done->released += deed == SUSPENDED_RELEASE;
 }
 
-void suspend_changed(
-	struct scheduler *scheduler, uint64_t id, enum suspended_deed deed, int result)
+void suspend_changed(struct scheduler *scheduler, uint64_t id, enum suspended_deed deed, int result)
 {
 	scheduler->suspend.outstanding--;
 	if (result == 0)
@@ -222,7 +221,8 @@ static void answer_errands(struct scheduler *scheduler)
 		next = TAILQ_NEXT(errand, entry);
 		errand->counts = suspend->done;
 		errand->counts.delivering = count_visits(scheduler);
-		if (errand->counts.delivering == 0 || scheduler->now_mono_ms >= errand->until_mono_ms)
+		if (errand->counts.delivering == 0 ||
+			scheduler->now_mono_ms >= errand->until_mono_ms)
 			answer(scheduler, errand, 0);
 		else
 			scheduler_want(scheduler, errand->until_mono_ms);
@@ -276,7 +276,7 @@ struct permits *suspend_share(const struct scheduler *scheduler)
 	struct permits *permits = scheduler->suspend.permits;
 
 	return permits != NULL && permits_suspended_count(permits) > 0 ? permits_share(permits)
-								      : NULL;
+								       : NULL;
 }
 
 void suspend_open(struct scheduler *scheduler)

@@ -89,8 +89,8 @@ static void change_answered(struct letter *letter, void *context)
 	if (change->order.errand != NULL)
 		holds_changed(change->order.errand, change->request.result);
 	if (change->order.permits != NULL)
-		suspend_changed(scheduler, change->request.id, change->order.deed,
-			change->request.result);
+		suspend_changed(
+			scheduler, change->request.id, change->order.deed, change->request.result);
 	end_change(scheduler, change);
 }
 
@@ -416,7 +416,8 @@ static bool visit(struct scheduler *scheduler, const struct envelope *envelope, 
 
 	if (envelope->received_unix_ms + lifetime_ms <= scheduler->now_unix_ms)
 		pass->any_old = true;
-	if (scheduler->suspend.permits != NULL && !claims_has(scheduler, envelope->id, UPSTREAM_WHOLE) &&
+	if (scheduler->suspend.permits != NULL &&
+		!claims_has(scheduler, envelope->id, UPSTREAM_WHOLE) &&
 		suspended_deed(scheduler->suspend.permits, envelope) != SUSPENDED_NOTHING)
 		suspend_visit(scheduler, envelope->id, 0);
 	if (end_of(scheduler, envelope) <= pass->proven_unix_ms)

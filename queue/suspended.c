@@ -79,8 +79,8 @@ static bool has_any_to_hold(const struct envelope *envelope)
 	return false;
 }
 
-static enum suspended_deed choose(const struct permits *permits, const struct envelope *envelope,
-	struct suspended *suspended)
+static enum suspended_deed choose(
+	const struct permits *permits, const struct envelope *envelope, struct suspended *suspended)
 {
 	if (!suspended_find(permits, envelope, suspended))
 		return envelope->hold_kind == HOLD_SUSPENDED ? SUSPENDED_RELEASE
@@ -97,8 +97,8 @@ enum suspended_deed suspended_deed(const struct permits *permits, const struct e
 	return choose(permits, envelope, &suspended);
 }
 
-static int hold(struct envelope *envelope, const char *reason, uint64_t now_unix_ms,
-	uint64_t until_unix_ms)
+static int hold(
+	struct envelope *envelope, const char *reason, uint64_t now_unix_ms, uint64_t until_unix_ms)
 {
 	bool paced = envelope->hold_kind == HOLD_PACED;
 
@@ -110,8 +110,8 @@ static int hold(struct envelope *envelope, const char *reason, uint64_t now_unix
 					? paced
 					: is_to_be_held(envelope, recipient);
 
-		if (is_meant && settle_hold(envelope, recipient, reason, since_unix_ms,
-					until_unix_ms) < 0)
+		if (is_meant &&
+			settle_hold(envelope, recipient, reason, since_unix_ms, until_unix_ms) < 0)
 			return -ENOMEM;
 	}
 	envelope->hold_kind = HOLD_SUSPENDED;
@@ -151,8 +151,7 @@ int suspended_apply(const struct permits *permits, struct envelope *envelope, ui
 		return 1;
 	if (deed != SUSPENDED_RELEASE)
 		snprintf(line, sizeof(line), "%s%s is suspended: %s", by.kind, by.who, by.reason);
-	if (deed == SUSPENDED_HOLD &&
-		hold(envelope, line, now_unix_ms, until_unix_ms) < 0)
+	if (deed == SUSPENDED_HOLD && hold(envelope, line, now_unix_ms, until_unix_ms) < 0)
 		return -ENOMEM;
 	if (deed == SUSPENDED_DELETE)
 		delete_all(envelope);

@@ -63,7 +63,8 @@ struct outgoing {
 	struct job_recipient *recipients; /* whose `index` tells the address */
 	size_t recipient_count; /* at least 1 */
 	struct store_view *view;
-	const _Atomic bool *stopped; /* true: the text is not sent to its end (-ECANCELED); NULL: never */
+	const _Atomic bool
+		*stopped; /* true: the text is not sent to its end (-ECANCELED); NULL: never */
 	enum reader_how how; /* READ_EIGHTBIT, or READ_SEVENBIT for an upstream that needs it */
 	bool smtputf8; /* MAIL says SMTPUTF8: addresses or header hold UTF-8 (RFC 6531 3.4) */
 
