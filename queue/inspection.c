@@ -209,25 +209,35 @@ static bool has_eightbit_path(const char *path)
 	return utf8_has_eightbit(path, strlen(path));
 }
 
-/* The grant's mailbox; else the reverse-path, with a domain; else our postmaster. */
-static bool format_from(struct inspection *inspection, struct bytes *out)
+const char *inspection_author(
+	const struct inspection_source *source, bool smtputf8, char out[INSPECTION_AUTHOR_SIZE])
 {
-	const struct inspection_source *source = inspection->source;
 	const char *path = source->mailbox != NULL        ? source->mailbox
 			   : source->reverse_path != NULL ? source->reverse_path
 							  : "";
-	bool eightbit = has_eightbit_path(path);
+	const char *domain = source->domain != NULL && *source->domain != '\0' ? source->domain
+									       : source->hostname;
 
-	if (*path == '\0' || (eightbit && !inspection->terms.smtputf8))
-		return bytes_printf(out, "From: <postmaster@%s>\r\n", source->hostname);
-	if (eightbit)
+	if (source->is_nameless)
+		snprintf(out, INSPECTION_AUTHOR_SIZE, "%s", INSPECTION_NOBODY);
+	else if (*path == '\0' || (has_eightbit_path(path) && !smtputf8))
+		snprintf(out, INSPECTION_AUTHOR_SIZE, "postmaster@%s", source->hostname);
+	else if (strchr(path, '@') != NULL)
+		snprintf(out, INSPECTION_AUTHOR_SIZE, "%s", path);
+	else
+		snprintf(out, INSPECTION_AUTHOR_SIZE, "%s@%s", path, domain);
+	return out;
+}
+
+static bool format_from(struct inspection *inspection, struct bytes *out)
+{
+	char author[INSPECTION_AUTHOR_SIZE];
+
+	inspection_author(inspection->source, inspection->terms.smtputf8, author);
+	if (has_eightbit_path(author))
 		inspection->result.header_eightbit = inspection->header_stays_eightbit =
 			inspection->result.header_address_eightbit = true;
-	if (strchr(path, '@') != NULL)
-		return bytes_printf(out, "From: <%s>\r\n", path);
-	return bytes_printf(out, "From: <%s@%s>\r\n", path,
-		source->domain != NULL && *source->domain != '\0' ? source->domain
-								  : source->hostname);
+	return bytes_printf(out, "From: <%s>\r\n", author);
 }
 
 static bool format_missing(struct inspection *inspection, unsigned missing, struct bytes *out)

@@ -69,9 +69,17 @@ struct inspection_source {
 		*mailbox; /* of the client's grant: stands in a From that is missing; NULL: none */
 	bool rewrites; /* From becomes the mailbox, and Sender; what was there is renamed */
 	bool replies; /* … and where there is no Reply-To, goes there */
+	bool is_nameless; /* the client may not use what would stand in a From that is missing: it names nobody */
 	uint64_t id;
 	uint64_t now_unix_ms;
 };
+
+#define INSPECTION_AUTHOR_SIZE 1024
+#define INSPECTION_NOBODY      "unknown@unknown.invalid" /* RFC 2606 2 */
+
+/* The address that stands in a From that is missing: the mailbox; else the reverse-path, with a domain; else our postmaster. Returns `out`. */
+const char *inspection_author(
+	const struct inspection_source *source, bool smtputf8, char out[INSPECTION_AUTHOR_SIZE]);
 
 #define INSPECTION_EXAMPLE_BYTES 120
 

@@ -232,6 +232,12 @@ static bool is_allowed(const struct permission *permission, const struct permiss
 	return may_use(permission, terms, text, true);
 }
 
+bool permission_may_show(const struct permission *permission, const struct permission_terms *terms,
+	const char *address)
+{
+	return is_allowed(permission, terms, AUTHOR_SHOWN, address);
+}
+
 enum permission_authors permission_judge(struct permission *permission,
 	const struct permission_terms *terms, const struct authors *authors, bool is_lenient)
 {

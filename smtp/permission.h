@@ -99,6 +99,10 @@ enum permission_authors permission_judge(struct permission *permission,
 enum permission_answer permission_reach(const struct permission *permission,
 	const struct permission_terms *terms, const char *recipient);
 
+/* Whether `address` may stand in a From that we write: it is not ours, or theirs to use. */
+bool permission_may_show(const struct permission *permission, const struct permission_terms *terms,
+	const char *address);
+
 /* A grant's mailbox, or NULL. */
 const char *permission_mailbox(const struct permission *permission);
 /* What is not theirs is rewritten to the mailbox. */

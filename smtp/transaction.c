@@ -52,6 +52,15 @@ const char *transaction_first_recipient(const struct transaction *transaction)
 	return (const char *)transaction->recipients.data + sizeof(uint16_t);
 }
 
+const char *transaction_next_recipient(const struct transaction *transaction, const char *after)
+{
+	const struct bytes *list = &transaction->recipients;
+	const char *at = after != NULL ? after + strlen(after) + 1 : (const char *)list->data;
+
+	return list->size > 0 && at < (const char *)list->data + list->size ? at + sizeof(uint16_t)
+									    : NULL;
+}
+
 const char *transaction_only_recipient(const struct transaction *transaction)
 {
 	return transaction->recipient_count == 1 ? transaction_first_recipient(transaction) : NULL;

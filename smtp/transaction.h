@@ -53,6 +53,8 @@ bool transaction_add(struct transaction *transaction, const struct path *forward
 /* The one recipient there is, or NULL when there are more. */
 const char *transaction_only_recipient(const struct transaction *transaction);
 const char *transaction_first_recipient(const struct transaction *transaction);
+/* The one behind `after`, the first behind NULL; NULL: no more. */
+const char *transaction_next_recipient(const struct transaction *transaction, const char *after);
 
 /* One run of canonical text; false without memory. */
 bool transaction_take(void *transaction, const void *bytes, size_t size)

@@ -161,6 +161,32 @@ static bool judge_header(struct session *session, const struct permission_terms 
 	return true;
 }
 
+/* A table that came behind RCPT may reach less far. */
+static bool judge_reach(struct session *session, const struct permission_terms *terms)
+{
+	struct transaction *transaction = session->transaction;
+	const char *recipient = NULL;
+
+	while ((recipient = transaction_next_recipient(transaction, recipient)) != NULL) {
+		transaction->permission.answer =
+			permission_reach(&transaction->permission, terms, recipient);
+		if (transaction->permission.answer != PERMISSION_YES)
+			return false;
+	}
+	return true;
+}
+
+/* What stands in a From that is missing is judged as one that is there. */
+static void judge_missing(const struct session *session, const struct permission_terms *terms,
+	struct inspection_source *source)
+{
+	const struct transaction *transaction = session->transaction;
+	char author[INSPECTION_AUTHOR_SIZE];
+
+	source->is_nameless = !permission_may_show(&transaction->permission, terms,
+		inspection_author(source, transaction->smtputf8, author));
+}
+
 bool verb_permission_text(struct session *session, struct inspection_source *source)
 {
 	const struct permission_terms terms = find_terms(session);
@@ -168,8 +194,11 @@ bool verb_permission_text(struct session *session, struct inspection_source *sou
 	struct permission *permission = &transaction->permission;
 	struct inspection_header header;
 
-	if (session->shared->permits != permission->permits)
+	if (session->shared->permits != permission->permits) {
 		decide(session, &terms);
+		if (permission->answer == PERMISSION_YES && !judge_reach(session, &terms))
+			return refuse_text(session);
+	}
 	if (permission->answer != PERMISSION_YES)
 		return refuse_text(session);
 	if (permission_wants_authors(permission, &terms) &&
@@ -178,6 +207,7 @@ bool verb_permission_text(struct session *session, struct inspection_source *sou
 		return false;
 	if (permission->sender != NULL)
 		source->reverse_path = permission->sender;
+	judge_missing(session, &terms, source);
 	return true;
 }
 

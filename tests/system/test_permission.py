@@ -215,6 +215,20 @@ def test_q109(make_login):  # noqa: F811
         assert "Q-109" in accepted_quirks(relay, client.message(TEXT))
 
 
+def test_reach_that_is_narrowed_within_a_message(make_relay, upstream):
+    relay = make_relay(upstream.port, top='domains = {"example.edu"}\n')
+    grant(relay)
+    with relay.client(source=DEVICE) as client:
+        client.hello()
+        client.command("MAIL FROM:<a@example.com>", 250)
+        client.command("RCPT TO:<b@example.org>", 250)
+        client.command("DATA", 354)
+        relay.command("grant", "change", "printer", "--reach", "internal")
+        client.send(b"From: a@example.com\r\n\r\nHello.\r\n.\r\n")
+        assert "own domains only" in client.expect(550)
+    assert relay.messages() == []
+
+
 def test_login_is_the_account_s_right(make_login):  # noqa: F811
     relay = make_login(auth="delay = 0ms", listen="tls = starttls\nauth = optional\nrelay = auth", scan="domains = example.edu")
     with secured(relay) as client:

@@ -74,6 +74,11 @@ def text(*fields):
     return b"\r\n".join((*fields, b"Message-ID: <1@evil.example>", b"Subject: hello", b"", b"Hello.", b""))
 
 
+def client_said(client, line):
+    client.send(line.encode() + b"\r\n")
+    return client.reply()[0]
+
+
 def refusal(client, message, sender="x@evil.example"):
     """The reply to the final dot."""
     client.command(f"MAIL FROM:<{sender}>", 250)
@@ -138,6 +143,22 @@ def test_names_of_others_are_left_alone(door, upstream):
         for name in names:
             assert refusal(client, text(name))[0] == 250, name
     upstream.wait_for(len(names))
+
+
+@pytest.mark.parametrize("sender", ["", "boss"])
+def test_what_we_write_into_a_missing_from_is_judged(make_relay, upstream, sender):
+    """Our postmaster, or whoever at our name, is nobody's to be by leaving From out."""
+    relay = make_relay(upstream.port, profile="fragile", top='domains = {"relay.example"}\n')
+    with relay.client() as client:
+        client.hello()
+        client.command(f"MAIL FROM:<{sender}>", 250)
+        if client_said(client, "RCPT TO:<b@example.org>") == 550:
+            return
+        client.command("DATA", 354)
+        client.send(b"Subject: your mailbox is full\r\n\r\nHello.\r\n.\r\n")
+        client.expect(250)
+    (got,) = upstream.wait_for(1)
+    assert b"\r\nFrom: <unknown@unknown.invalid>\r\n" in got and b"boss@relay.example" not in got
 
 
 def test_header_that_runs_into_the_text_is_closed(door, upstream):
