@@ -10,6 +10,7 @@
  *
  * Limits: KEPT usages in memory; the one used longest ago goes.
  */
+#include <arpa/inet.h>
 #include <bsd/sys/tree.h>
 #include <errno.h>
 #include <stdio.h>
@@ -291,10 +292,27 @@ static bool is_held(const struct envelope *envelope)
 	return false;
 }
 
+#define V6_HOST_BYTES 8
+
+/* An address; of IPv6 its /64, all of which are one host's to take. */
+static const char *name_address(const char *client, char out[USAGE_NAME_SIZE])
+{
+	struct in6_addr network;
+	char text[INET6_ADDRSTRLEN];
+
+	if (inet_pton(AF_INET6, client, &network) != 1)
+		return client;
+	memset(network.s6_addr + V6_HOST_BYTES, 0, V6_HOST_BYTES);
+	inet_ntop(AF_INET6, &network, text, sizeof(text));
+	snprintf(out, USAGE_NAME_SIZE, "%s/64", text);
+	return out;
+}
+
 static int gather_shares(struct writer *writer, struct store_batch *batch,
 	const struct pace_terms *terms, const struct envelope *envelope)
 {
 	bool is_nobody = envelope->grant == NULL && envelope->account == NULL;
+	char name[USAGE_NAME_SIZE];
 	int rc = 0;
 
 	if (envelope->grant != NULL)
@@ -303,7 +321,7 @@ static int gather_shares(struct writer *writer, struct store_batch *batch,
 		rc = add_share(writer, batch, USAGE_ACCOUNT, envelope->account);
 	if (rc == 0 &&
 		(has_rate(&terms->rates[PACE_ADDRESS]) || (is_nobody && terms->counts_address)))
-		rc = add_share(writer, batch, USAGE_ADDRESS, envelope->client);
+		rc = add_share(writer, batch, USAGE_ADDRESS, name_address(envelope->client, name));
 	return rc;
 }
 

@@ -188,6 +188,33 @@ static void the_tightest_of_all_rates_counts(void **state)
 	assert_int_equal(messages_of(scene, USAGE_ADDRESS, "192.0.2.1"), 2);
 }
 
+/* A host may take any address of its /64. */
+static void addresses_of_one_network_of_ipv6_are_one(void **state)
+{
+	static const char *const clients[] = {
+		"2001:db8::1", "2001:db8::2:ff", "2001:db8:0:0:ffff::9", "2001:db8:0:1::1"};
+	struct scene *scene = *state;
+	const struct pace_terms terms = {
+		.burst_ms = SECOND, .rates = {[PACE_ADDRESS] = {.messages_per_hour = 36}}};
+
+	for (uint64_t i = 0; i < 4; i++) {
+		struct sent sent;
+
+		sent.message = scene_message(scene, 100 + i, 300);
+		sent.message->pace = terms;
+		sent.message->envelope->client = clients[i];
+		sent.message->envelope->recipients[0].state = RECIPIENT_SCANNING;
+		scene_submit_add(scene, &sent.asked, sent.message);
+		scene_run(scene);
+		assert_true(sent.asked.answered);
+		message_close(&sent.message);
+	}
+	assert_int_equal(messages_of(scene, USAGE_ADDRESS, "2001:db8::/64"), 3);
+	assert_int_equal(messages_of(scene, USAGE_ADDRESS, "2001:db8:0:1::/64"), 1);
+	assert_int_not_equal(held_until(scene, 101), 0);
+	assert_int_equal(held_until(scene, 103), 0);
+}
+
 static void without_rate_grant_or_account_nothing_is_kept(void **state)
 {
 	struct scene *scene = *state;
@@ -337,6 +364,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			who_is_to_be_refused_is_and_takes_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_tightest_of_all_rates_counts, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			addresses_of_one_network_of_ipv6_are_one, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			without_rate_grant_or_account_nothing_is_kept, setup, teardown),
 		cmocka_unit_test_setup_teardown(
