@@ -179,6 +179,12 @@ void permission_decide(struct permission *permission, struct permits *permits,
 	permission->answer = decide(permission, terms, reverse_path, is_lenient);
 }
 
+/* "x%else.example@ours", "else.example!x@ours", "\"x@else.example\"@ours": who takes it for our domains may send it on. */
+static bool routes_on(const char *plain)
+{
+	return strcspn(plain, "%!@") != (size_t)(strrchr(plain, '@') - plain);
+}
+
 enum permission_answer permission_reach(const struct permission *permission,
 	const struct permission_terms *terms, const char *recipient)
 {
@@ -188,7 +194,8 @@ enum permission_answer permission_reach(const struct permission *permission,
 		return PERMISSION_YES;
 	if (strchr(recipient, '@') == NULL) /* <postmaster> */
 		return PERMISSION_YES;
-	return ours_make_plain(recipient, plain) && ours_has(terms->config, plain)
+	return ours_make_plain(recipient, plain) && ours_has(terms->config, plain) &&
+			       !routes_on(plain)
 		       ? PERMISSION_YES
 		       : PERMISSION_REACH;
 }

@@ -215,6 +215,17 @@ def test_q109(make_login):  # noqa: F811
         assert "Q-109" in accepted_quirks(relay, client.message(TEXT))
 
 
+@pytest.mark.parametrize("profile", ["standard", "fragile"])
+def test_internal_reach_is_not_widened_by_routes(make_relay, upstream, profile):
+    """Many upstreams still send on what routes by "%", "!" or quotes, as they trust us."""
+    relay = make_relay(upstream.port, profile=profile, top='domains = {"example.edu"}\n')
+    grant(relay, "--reach", "internal")
+    assert answers(relay, recipient="b@example.edu")[0] == 250
+    for recipient in ("x%evil.example@example.edu", "evil.example!x@example.edu", '"x@evil.example"@example.edu',
+                      '"x%evil.example"@example.edu', "x@evil.example"):
+        assert answers(relay, recipient=recipient)[0] == 550, recipient
+
+
 def test_reach_that_is_narrowed_within_a_message(make_relay, upstream):
     relay = make_relay(upstream.port, top='domains = {"example.edu"}\n')
     grant(relay)
