@@ -84,6 +84,7 @@ static void fini(struct config *config)
 	free(config->auth_users);
 	free(config->auth_pam);
 	free(config->auth_saslauthd);
+	free(config->auth_dovecot);
 	free(config->helpdesk);
 	for (size_t i = 0; i < config->domains.count; i++)
 		free(config->domains.items[i]);
@@ -162,7 +163,7 @@ const struct config_client *config_client_of(
 bool config_has_auth(const struct config *config)
 {
 	return config->auth_users != NULL || config->auth_pam != NULL ||
-	       config->auth_saslauthd != NULL;
+	       config->auth_saslauthd != NULL || config->auth_dovecot != NULL;
 }
 
 const struct config_certificates *config_certificates_of(

@@ -160,7 +160,7 @@ struct config {
 	/* who keeps the accounts: one of these, or none, and nobody can log in */
 	char *auth_users; /* a path */
 	char *auth_pam; /* a service's name */
-	char *auth_saslauthd; /* a socket's path */
+	char *auth_saslauthd, *auth_dovecot; /* paths of sockets */
 	int64_t auth_timeout_ms; /* for an answer of any but the file */
 	unsigned auth_workers; /* resolved: never 0 */
 	int64_t auth_cache_ms; /* 0: none */

@@ -163,6 +163,11 @@ static int check_saslauthd(struct config_draft *draft, struct config_given *give
 	return check_socket(draft, given, "saslauthd", draft->config->auth_saslauthd);
 }
 
+static int check_dovecot(struct config_draft *draft, struct config_given *given)
+{
+	return check_socket(draft, given, "dovecot", draft->config->auth_dovecot);
+}
+
 static const struct {
 	const char *option;
 	int (*check)(struct config_draft *draft, struct config_given *given);
@@ -170,6 +175,7 @@ static const struct {
 	{"users", check_users},
 	{"pam", check_pam},
 	{"saslauthd", check_saslauthd},
+	{"dovecot", check_dovecot},
 };
 
 static int check_keeper(struct config_draft *draft, struct config_given *given)
@@ -187,7 +193,7 @@ static int check_keeper(struct config_draft *draft, struct config_given *given)
 	}
 	if (kept_by == count)
 		return config_fail(draft, given, NULL, 0,
-			"expected who keeps the accounts: one of users, pam, saslauthd");
+			"expected who keeps the accounts: one of users, pam, saslauthd, dovecot");
 	return keepers[kept_by].check(draft, given);
 }
 

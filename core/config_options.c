@@ -296,6 +296,8 @@ static const struct config_option auth_options[] = {
 		"the PAM service that knows the accounts, a file in `/etc/pam.d`; it is asked in a process of its own"},
 	{"saslauthd", CONFIG_PATH, TOP(auth_saslauthd), .meaning =
 		"the socket of a saslauthd that knows the accounts, as `/run/saslauthd/mux`"},
+	{"dovecot", CONFIG_PATH, TOP(auth_dovecot), .meaning =
+		"the authentication socket of a Dovecot that knows them, as `/run/dovecot/auth-client`"},
 	{"timeout", CONFIG_DURATION, TOP(auth_timeout_ms), "20s", 1 * SECONDS, 2 * MINUTES, .meaning =
 		"how long an answer of anybody but the file may take; then the reply is 454"},
 	{"workers", CONFIG_NUMBER, TOP(auth_workers), "0", 0, 64, .meaning =
@@ -312,7 +314,6 @@ static const struct config_option auth_options[] = {
 		"how long the reply to the first wrong password is held; it doubles with each further one"},
 	{"delay_max", CONFIG_DURATION, TOP(auth_delay_max_ms), "10s", 0, 2 * MINUTES, .meaning =
 		"the longest such time"},
-	{"dovecot", CONFIG_LATER, .meaning = "the authentication socket of a Dovecot that knows them"},
 };
 
 static const struct config_option hook_options[] = {

@@ -85,7 +85,8 @@ static bool same_keeper(const struct config *a, const struct config *b)
 {
 	return (a->auth_users == NULL) == (b->auth_users == NULL) &&
 	       (a->auth_pam == NULL) == (b->auth_pam == NULL) &&
-	       (a->auth_saslauthd == NULL) == (b->auth_saslauthd == NULL);
+	       (a->auth_saslauthd == NULL) == (b->auth_saslauthd == NULL) &&
+	       (a->auth_dovecot == NULL) == (b->auth_dovecot == NULL);
 }
 
 /* NULL: a reload can do it; else the name of what needs a restart. */

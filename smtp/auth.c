@@ -415,6 +415,8 @@ static struct auth_backend *open_backend(struct auth *auth, struct reason *reaso
 		return auth_pam_open(&auth->host, auth->config, reason);
 	if (auth->config->auth_saslauthd != NULL)
 		return auth_saslauthd_open(&auth->host, auth->config, reason);
+	if (auth->config->auth_dovecot != NULL)
+		return auth_dovecot_open(&auth->host, auth->config, reason);
 	return auth_users_open(&auth->host, auth->config, reason);
 }
 

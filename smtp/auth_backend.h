@@ -81,4 +81,8 @@ struct auth_backend *auth_pam_open(
 struct auth_backend *auth_saslauthd_open(
 	const struct auth_host *host, const struct config *config, struct reason *reason);
 
+/* Dovecot's authentication socket (auth_dovecot.c). NULL with a reason. */
+struct auth_backend *auth_dovecot_open(
+	const struct auth_host *host, const struct config *config, struct reason *reason);
+
 #endif

@@ -558,7 +558,11 @@ static void options_must_fit_each_other(void **state)
 			"got 'netwrok' (did you mean 'network'?)"},
 		{REST "auth { }",
 			":4: section auth: expected who keeps the accounts: one of users, pam, "
-			"saslauthd"},
+			"saslauthd, dovecot"},
+		{REST "auth { pam = a\nsaslauthd = /b\ndovecot = /c }",
+			":5: section auth, option 'saslauthd': expected one keeper of the "
+			"accounts, got "
+			"pam too"},
 		{REST "auth { users = /nowhere/users\npam = sluice }",
 			":5: section auth, option 'pam': expected one keeper of the accounts, got "
 			"users too"},
