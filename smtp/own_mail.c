@@ -14,6 +14,7 @@
 #include "smtp/route.h"
 
 #define ADDRESS_TEXT 900
+#define SUBJECT_SIZE 500
 #define SOFT_COLUMNS 75 /* quoted-printable: 76 with the "=" */
 
 /* ---- text ---- */
@@ -172,6 +173,7 @@ int own_mail_write(const struct own_mail *mail, uint64_t id, struct message **ou
 	const char *to = mail->to;
 	bool is_lost = to[0] != '\0' && route_find(config, to) == NULL;
 	char date[CLOCK_RFC5322_SIZE], name[ID_TEXT_SIZE], lost[ADDRESS_TEXT];
+	char subject[SUBJECT_SIZE];
 	struct bytes text = {0}, body = {0};
 	int rc = -ENOMEM;
 
@@ -192,7 +194,8 @@ int own_mail_write(const struct own_mail *mail, uint64_t id, struct message **ou
 			"Subject: %s\r\n"
 			"Message-ID: <%s.notice@%s>\r\n"
 			"Auto-Submitted: auto-generated\r\n",
-			mail->subject, id_format(id, name), config->hostname) &&
+			response_clean(subject, sizeof(subject), mail->subject),
+			id_format(id, name), config->hostname) &&
 		append_text(&text, (char *)body.data))
 		rc = own_mail_make(config, id,
 			to == config->postmaster ? ENVELOPE_TO_POSTMASTER : 0, to,

@@ -20,7 +20,8 @@ struct own_mail {
 	const struct config *config;
 	const char *
 		to; /* "": postmaster. Where no route leads, postmaster gets it too, and is told why */
-	const char *subject; /* ASCII */
+	const char
+		*subject; /* one line; what is not printable ASCII is shown as "?", and it is cut */
 	const char *text;
 	uint64_t now_unix_ms;
 };

@@ -4,7 +4,7 @@
 
 #include "core/log.h"
 #include "smtp/errand.h"
-#include "smtp/report.h"
+#include "smtp/own_mail.h"
 #include "smtp/transaction.h"
 
 /* ---- before ---- */
@@ -51,27 +51,31 @@ static void tell_operator(
 {
 	const struct config *config = session->config;
 	char body[PACE_SAY_SIZE + 1024], subject[PACE_SAY_SIZE + 64];
-	struct report report = {.config = config,
-		.id = id_next(session->shared->ids),
-		.now_unix_ms = clock_unix_ms(session->shared->clock),
+	struct message *message = NULL;
+	struct own_mail mail = {.config = config,
+		.to = "",
 		.subject = subject,
-		.body = body};
+		.text = body,
+		.now_unix_ms = clock_unix_ms(session->shared->clock)};
 
 	snprintf(subject, sizeof(subject), "Held for approval: %s", outcome->said);
 	snprintf(body, sizeof(body),
-		"%s.\r\n"
-		"\r\n"
-		"What comes beyond that today is taken and held; the first message held is %s.\r\n"
-		"\r\n"
-		"To see it:     sluice queue list --held volume\r\n"
-		"To send it on: sluice queue release --all --held volume\r\n"
-		"To remove it:  sluice queue delete --all --held volume\r\n"
-		"\r\n"
-		"What nobody has removed goes on when its hold ends. Mail that is always this\r\n"
+		"This is the mail relay %s.\n"
+		"\n"
+		"%s.\n"
+		"\n"
+		"What comes beyond that today is taken and held; the first message held is %s.\n"
+		"\n"
+		"To see it:     sluice queue list --held volume\n"
+		"To send it on: sluice queue release --all --held volume\n"
+		"To remove it:  sluice queue delete --all --held volume\n"
+		"\n"
+		"What nobody has removed goes on when its hold ends. Mail that is always this\n"
 		"much belongs under a grant of the lane bulk, for which there is no such "
-		"limit.\r\n",
-		outcome->said, id);
-	errand_send_message(session->shared, report_write(&report));
+		"limit.\n",
+		config->hostname, outcome->said, id);
+	if (own_mail_write(&mail, id_next(session->shared->ids), &message) == 0)
+		errand_send_message(session->shared, message);
 }
 
 void pacing_accepted(struct session *session)
