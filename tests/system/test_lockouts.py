@@ -139,7 +139,7 @@ def test_known_and_unknown_accounts_take_the_same_time(make_accounts):
         return times
 
     known, unknown = [], []
-    for _ in range(7):  # in turn, so that what else the machine does meets both
+    for _ in range(4):  # in turn, so that what else the machine does meets both
         known += median("anna")
         unknown += median("nobody")
     ratio = statistics.median(known) / statistics.median(unknown)
@@ -200,7 +200,7 @@ def test_flood_of_guesses_leaves_who_is_known_a_share_of_the_threads(make_accoun
     relay = make_accounts("tries = 10000 account_tries = 100000 delay = 0ms cache = 0ms")
     assert log_in(relay, "anna", "apple", ELSEWHERE) == 235
     with concurrent.futures.ThreadPoolExecutor(40) as pool:
-        floods = [pool.submit(log_in, relay, f"nobody{i}", "x", HOME) for i in range(100)]
+        floods = [pool.submit(log_in, relay, f"nobody{i}", "x", HOME) for i in range(60)]
         wait_until(lambda: relay.metric("sluice_auth_waiting") > 10, what="a flood")
         assert log_in(relay, "anna", "apple", ELSEWHERE) == 235
         still = sum(not flood.done() for flood in floods)

@@ -27,16 +27,16 @@ def test_a_fragile_client_is_paced_and_never_refused(make_relay, upstream):
     # one message each two seconds
     relay = make_relay(upstream.port, profile="fragile", listen="address_messages = 1800", top=SLOW)
     begin = time.time()
-    send(relay, 4)
+    send(relay, 3)
     held = relay.messages("?held=paced")
-    assert 1 <= len(held) <= 3
+    assert 1 <= len(held) <= 2
     assert all(one["hold"] == "paced" for one in held)
     assert held[0]["reason"].startswith("paced: address 127.0.0.1 has 1800 messages an hour; goes on at 20")
     assert "paced: address" in relay.command("queue", "list", "--held", "paced")
     assert relay.refusals() == {}
     relay.wait_empty()
-    assert time.time() - begin >= 5.9  # three times two seconds behind the first
-    assert sorted(numbers(upstream.texts())) == [0, 1, 2, 3]
+    assert time.time() - begin >= 3.9  # twice two seconds behind the first
+    assert sorted(numbers(upstream.texts())) == [0, 1, 2]
 
 
 def test_what_is_paced_goes_out_in_order(make_relay, upstream):
