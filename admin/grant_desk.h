@@ -11,9 +11,9 @@
 #include <stdbool.h>
 
 #include "admin/answer.h"
-#include "queue/grant_usage.h"
 #include "admin/request.h"
 #include "admin/service.h"
+#include "queue/grant_usage.h"
 #include "queue/registry.h"
 
 /* A grant that is about to be stored. */

@@ -12,10 +12,10 @@
 #ifndef SLUICE_ADMIN_GRANT_FILTER_H
 #define SLUICE_ADMIN_GRANT_FILTER_H
 
-#include "queue/grant_usage.h"
 #include "admin/request.h"
 #include "core/network.h"
 #include "core/reason.h"
+#include "queue/grant_usage.h"
 
 #define GRANT_FILTER_PARAMETERS "state owner network text unused limit after"
 

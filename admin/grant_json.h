@@ -12,10 +12,10 @@
 #include <jansson.h>
 
 #include "admin/grant_field.h"
-#include "queue/grant_usage.h"
 #include "admin/json.h"
 #include "core/reason.h"
 #include "queue/grant.h"
+#include "queue/grant_usage.h"
 
 /* As listings and answers have it. */
 void grant_write(struct json *json, const char *name, const struct grant *grant,
