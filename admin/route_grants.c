@@ -163,6 +163,12 @@ static void write_entry(struct json *json, const struct registry_entry *entry)
 	json_close(json);
 }
 
+/* What the relay notes for itself is in the journal too. */
+static bool is_shown(const struct registry_entry *entry)
+{
+	return entry->kind == REGISTRY_GRANT || entry->kind == REGISTRY_SUSPENSION;
+}
+
 static void write_log(
 	struct answer *answer, const struct registry_entry *entries, size_t count, bool is_full)
 {
@@ -173,7 +179,8 @@ static void write_log(
 	json_open_object(&json, NULL);
 	json_open_list(&json, "entries");
 	for (size_t i = 0; i < count; i++)
-		write_entry(&json, &entries[i]);
+		if (is_shown(&entries[i]))
+			write_entry(&json, &entries[i]);
 	json_close(&json);
 	if (is_full)
 		snprintf(next, sizeof(next), "%" PRIu64, entries[count - 1].number);
