@@ -192,6 +192,18 @@ void route_grant_create(
 	json_decref(body);
 }
 
+/* What is held of it for its volume needs no approval in the lane bulk. It goes on even if that takes longer than is waited. */
+static void release_volume(
+	struct service *service, const struct request *request, const struct grant *grant)
+{
+	struct holds_errand errand = {.kind = HOLD_VOLUME};
+	uint64_t count;
+
+	snprintf(errand.grant, sizeof(errand.grant), "%s", grant->name);
+	snprintf(errand.who, sizeof(errand.who), "%s", request->who);
+	ask_holds(service->ask, &errand, &count);
+}
+
 void route_grant_change(
 	struct service *service, const struct request *request, struct answer *answer)
 {
@@ -204,6 +216,8 @@ void route_grant_change(
 		check_revision(request, change.grant, body, answer) == 0 &&
 		read_body(body, change.grant, answer) == 0)
 		grant_desk_change(service, request, &change, answer);
+	if (change.grant != NULL && answer->status == 200 && change.grant->lane == LANE_BULK)
+		release_volume(service, request, change.grant);
 	grant_close(&change.grant);
 	json_decref(body);
 }

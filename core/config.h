@@ -34,6 +34,7 @@ enum listener_auth { LISTENER_AUTH_OFF, LISTENER_AUTH_OPTIONAL, LISTENER_AUTH_RE
 enum listener_tls { LISTENER_TLS_OFF, LISTENER_TLS_STARTTLS, LISTENER_TLS_IMPLICIT };
 enum config_tls_version { CONFIG_TLS_1_0, CONFIG_TLS_1_1, CONFIG_TLS_1_2, CONFIG_TLS_1_3 };
 enum over_rate { OVER_RATE_PACE, OVER_RATE_REFUSE };
+enum approve_addresses { APPROVE_NONE, APPROVE_TELL, APPROVE_HOLD };
 enum virus_action { VIRUS_DISCARD, VIRUS_QUARANTINE };
 
 struct config_paths {
@@ -175,7 +176,7 @@ struct config {
 	int64_t grace_ms; /* of a lapsed grant */
 	int64_t burst_ms; /* what comes of a rate in that time may come at once */
 	unsigned approve_messages, approve_recipients; /* a day; 0: any */
-	bool approve_addresses;
+	enum approve_addresses approve_addresses;
 	char *helpdesk; /* never NULL */
 	int summary_minute; /* of the week, local time; -1: no summary */
 };

@@ -68,6 +68,10 @@ enum metric {
 	METRIC_HELPER_LATE, /* tasks of the helper process */
 	METRIC_HELPER_DIED,
 	METRIC_SUSPENSIONS, /* gauge: addresses, networks, accounts and grants; queue/registrar's */
+	METRIC_PACED, /* smtp/pacing's, as the next */
+	METRIC_VOLUME_HELD,
+	METRIC_OVER_RATE,
+	METRIC_BULK_UNMARKED,
 	METRIC_COMMITS,
 	METRIC_COMMITS_FAILED,
 	METRIC_COMMIT_ITEMS, /* requests that shared those commits */

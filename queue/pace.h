@@ -5,7 +5,7 @@
  *   1. Its session says what holds for it (struct pace_terms: rates of its grant, its account, its address).
  *   2. The writer, which keeps the figures (usage.h), looks at them before it stores the message. Within all rates the message
  *      goes its way. Over one, it is stored and held (HOLD_PACED) until the rate permits it, or refused where the terms say so.
- *   3. Above the volume of a day that needs approval it is held for an operator (HOLD_VOLUME).
+ *   3. Above the volume of a day that needs approval it is held for an operator (HOLD_VOLUME), or an operator is told.
  *   4. The figures are stored in the same commit as the message.
  *
  * A rate of N an hour is a bucket that holds what comes in `burst_ms` and fills at N an hour: who never hands over more than that
@@ -43,16 +43,19 @@ struct pace_terms {
 	/* A day's volume that needs approval, of its grant, or else its account, or else its address; 0: none does. */
 	uint32_t approve_messages, approve_recipients;
 	int64_t approve_hold_ms;
-	bool counts_address; /* its address is counted where it has neither grant nor account */
+	bool counts_address; /* its address is counted where it has neither grant nor account … */
+	bool tells_of_address; /* … and what is above the volume is told, and goes on */
 	bool is_unmarked_bulk; /* bulk mail without List-Unsubscribe */
 };
 
 /* What became of it. */
 struct pace_outcome {
 	enum hold_kind held; /* HOLD_PACED, HOLD_VOLUME; HOLD_ORDINARY: it was not held for this */
-	bool is_first; /* HOLD_VOLUME: the first of its day: the operator is to be told */
+	bool is_first; /* the first above the volume on its day: the operator is to be told */
 	uint64_t until_unix_ms; /* when it goes on, or may come again */
 	char said[PACE_SAY_SIZE]; /* "grant printers has 600 messages an hour"; "": nothing */
+	char volume
+		[PACE_SAY_SIZE]; /* "grant printers has more than 2000 recipients today"; "" as above */
 };
 
 /* "grant", "account", "address" */

@@ -184,6 +184,7 @@ struct sweep {
 	LIST_HEAD(, sweep_change) changes; /* with the writer */
 	size_t change_count;
 	size_t expired_jobs; /* with delivery or the writer */
+	int64_t look_mono_ms; /* ends of holds are not looked for before */
 	struct source holds, partials;
 	struct source kinds[HOLD_KIND_COUNT]; /* of holds that are not ordinary … */
 	uint64_t kinds_unix_ms; /* … all that end by then were found */
@@ -281,6 +282,8 @@ bool source_next(struct scheduler *scheduler, struct source *source, uint64_t ho
 	struct unit *out);
 /* A unit that was passed is due again. */
 void source_again(struct source *source, const struct unit *unit);
+/* Something of it has become due since it was asked. */
+bool source_is_due(const struct source *source, uint64_t horizon_unix_ms);
 /* When something of it that is not due yet becomes due. */
 void source_want(struct scheduler *scheduler, const struct source *source);
 

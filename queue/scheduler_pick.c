@@ -274,6 +274,14 @@ bool source_next(struct scheduler *scheduler, struct source *source, uint64_t ho
 	return found;
 }
 
+bool source_is_due(const struct source *source, uint64_t horizon_unix_ms)
+{
+	for (int lane = 0; lane < LANE_COUNT; lane++)
+		if (source->feeds[lane].next_due <= horizon_unix_ms)
+			return true;
+	return false;
+}
+
 void source_want(struct scheduler *scheduler, const struct source *source)
 {
 	uint64_t due = UINT64_MAX;

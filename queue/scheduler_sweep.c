@@ -32,6 +32,8 @@
 #define CHANGES_MAX    16 /* with the writer at once, those of errands too */
 #define SET_BACK_MS    60000
 #define FAILED_REST_MS 1000 /* after a change that the store refused */
+#define LOOK_MS \
+	100 /* between looks at ends of holds: nothing that a wake-up brings them is due sooner than matters */
 
 void sweep_init(struct scheduler *scheduler)
 {
@@ -381,24 +383,44 @@ static bool sweep_lapsed(struct scheduler *scheduler, uint64_t proven_unix_ms)
 	return true;
 }
 
-/* Paced ones go on in time; the others are looked for when more of the time is proven. */
-static void sweep_kinds(struct scheduler *scheduler, uint64_t proven_unix_ms)
+/* Paced ones go on in time; the others are looked for when more of the time is proven. False: no room for all now. */
+static bool sweep_kinds(struct scheduler *scheduler, uint64_t proven_unix_ms)
 {
 	static const char *const events[HOLD_KIND_COUNT] = {
 		[HOLD_VOLUME] = "hold_over",
 		[HOLD_SUSPENDED] = "suspended_over",
 	};
 	struct sweep *sweep = &scheduler->sweep;
+	bool paced = sweep_holds(
+		scheduler, &sweep->kinds[HOLD_PACED], "paced_over", scheduler->now_unix_ms);
 	bool done;
 
-	sweep_holds(scheduler, &sweep->kinds[HOLD_PACED], "paced_over", scheduler->now_unix_ms);
 	if (sweep->kinds_unix_ms == proven_unix_ms)
-		return;
+		return paced;
 	done = sweep_lapsed(scheduler, proven_unix_ms);
 	for (int kind = HOLD_VOLUME; kind < HOLD_KIND_COUNT; kind++)
 		done &= sweep_holds(scheduler, &sweep->kinds[kind], events[kind], proven_unix_ms);
 	if (done)
 		sweep->kinds_unix_ms = proven_unix_ms;
+	return paced && done;
+}
+
+/* Nine look-ups in the store that find nothing are too many for each turn of a busy scheduler. */
+static void sweep_ends(struct scheduler *scheduler, uint64_t proven_unix_ms)
+{
+	struct sweep *sweep = &scheduler->sweep;
+	bool done;
+
+	if (scheduler->now_mono_ms < sweep->look_mono_ms &&
+		!source_is_due(&sweep->kinds[HOLD_PACED], scheduler->now_unix_ms)) {
+		source_want(scheduler, &sweep->kinds[HOLD_PACED]);
+		scheduler_want(scheduler, sweep->look_mono_ms);
+		return;
+	}
+	done = sweep_holds(scheduler, &sweep->holds, "hold_over", proven_unix_ms);
+	done &= sweep_holds(scheduler, &sweep->partials, "incomplete_over", proven_unix_ms);
+	done &= sweep_kinds(scheduler, proven_unix_ms);
+	sweep->look_mono_ms = scheduler->now_mono_ms + (done ? LOOK_MS : 0);
 }
 
 /* ---- the pass over the messages ---- */
@@ -477,9 +499,7 @@ void sweep_step(struct scheduler *scheduler)
 
 	pass.proven_unix_ms = expiry_proven(&scheduler->expiry, scheduler->now_boot_ms,
 		scheduler->now_unix_ms, &pass.since_boot_ms);
-	sweep_holds(scheduler, &sweep->holds, "hold_over", pass.proven_unix_ms);
-	sweep_holds(scheduler, &sweep->partials, "incomplete_over", pass.proven_unix_ms);
-	sweep_kinds(scheduler, pass.proven_unix_ms);
+	sweep_ends(scheduler, pass.proven_unix_ms);
 	if (was_set_back(scheduler) || scheduler->now_mono_ms >= sweep->next_full_mono_ms) {
 		sweep->after = 0;
 		sweep->full = true;

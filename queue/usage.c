@@ -108,6 +108,7 @@ struct usage_day usage_on(const struct usage *usage, uint32_t day)
 /* ---- distinct recipients ---- */
 
 #define REGISTERS USAGE_SKETCH_BYTES
+#define RANK_MAX  54
 
 /* Letter case tells nobody apart here. */
 static uint64_t hash_address(const char *address)
@@ -133,31 +134,42 @@ bool usage_see_recipient(struct usage *usage, uint32_t day, const char *address)
 		memset(usage->sketch, 0, REGISTERS);
 	if (usage->sketch == NULL)
 		return false;
+	if (usage->sketch_day != day)
+		usage->distinct = 0;
 	usage->sketch_day = day;
 	registers = usage->sketch;
-	for (; (rest & 1) == 0 && rank < 54; rest >>= 1)
+	for (; (rest & 1) == 0 && rank < RANK_MAX; rest >>= 1)
 		rank++;
-	if (registers[hash % REGISTERS] < rank)
+	if (registers[hash % REGISTERS] < rank) {
 		registers[hash % REGISTERS] = rank;
+		usage->distinct = 0;
+	}
 	return true;
 }
 
 /* Flajolet et al. 2007, with its way of counting the empty registers while they are many. */
-uint32_t usage_distinct(const struct usage *usage, uint32_t day)
+static uint32_t estimate(const uint8_t *registers)
 {
-	double sum = 0, estimate;
-	unsigned empty = 0;
+	unsigned of_rank[RANK_MAX + 1] = {0};
+	double sum = 0, number;
 
+	for (size_t i = 0; i < REGISTERS; i++)
+		of_rank[registers[i] <= RANK_MAX ? registers[i] : RANK_MAX]++;
+	for (int rank = 0; rank <= RANK_MAX; rank++)
+		sum += ldexp(of_rank[rank], -rank);
+	number = 0.7213 / (1 + 1.079 / REGISTERS) * REGISTERS * REGISTERS / sum;
+	if (number <= 2.5 * REGISTERS && of_rank[0] > 0)
+		number = REGISTERS * log((double)REGISTERS / of_rank[0]);
+	return (uint32_t)lround(number);
+}
+
+uint32_t usage_distinct(struct usage *usage, uint32_t day)
+{
 	if (usage->sketch == NULL || usage->sketch_day != day)
 		return 0;
-	for (size_t i = 0; i < REGISTERS; i++) {
-		sum += ldexp(1, -usage->sketch[i]);
-		empty += usage->sketch[i] == 0;
-	}
-	estimate = 0.7213 / (1 + 1.079 / REGISTERS) * REGISTERS * REGISTERS / sum;
-	if (estimate <= 2.5 * REGISTERS && empty > 0)
-		estimate = REGISTERS * log((double)REGISTERS / empty);
-	return (uint32_t)lround(estimate);
+	if (usage->distinct == 0)
+		usage->distinct = estimate(usage->sketch);
+	return usage->distinct;
 }
 
 const char *usage_kind_name(enum usage_kind kind)

@@ -48,6 +48,7 @@ struct usage {
 	size_t day_count;
 	uint32_t sketch_day;
 	uint8_t *sketch; /* of sketch_day; NULL: none */
+	uint32_t distinct; /* what the sketch says; 0: not worked out since it changed */
 };
 
 struct usage *usage_new(enum usage_kind kind, const char *name);
@@ -65,7 +66,7 @@ struct usage_day usage_on(const struct usage *usage, uint32_t day);
 bool usage_see_recipient(struct usage *usage, uint32_t day, const char *address)
 	__attribute__((warn_unused_result));
 /* How many distinct ones were noted that day, about. */
-uint32_t usage_distinct(const struct usage *usage, uint32_t day);
+uint32_t usage_distinct(struct usage *usage, uint32_t day);
 
 const char *usage_kind_name(enum usage_kind kind); /* "address", "account", "grant" */
 

@@ -217,7 +217,7 @@ static uint64_t find_time(struct writer_pace *pace, const struct pace_terms *ter
 static void say_volume(
 	struct pace_outcome *outcome, const struct usage *usage, uint32_t limit, const char *what)
 {
-	snprintf(outcome->said, sizeof(outcome->said), "%s %.100s has more than %u %s today",
+	snprintf(outcome->volume, sizeof(outcome->volume), "%s %.100s has more than %u %s today",
 		usage_kind_name(usage->kind), usage->name, limit, what);
 }
 
@@ -233,7 +233,7 @@ static int see_recipients(struct kept *kept, uint32_t today, const struct envelo
 static int is_over_volume(struct kept *kept, const struct pace_terms *terms, uint32_t today,
 	const struct envelope *envelope, struct pace_outcome *outcome)
 {
-	const struct usage *usage = kept->usage;
+	struct usage *usage = kept->usage;
 
 	if (terms->approve_recipients != 0) {
 		if (see_recipients(kept, today, envelope) < 0)
@@ -264,7 +264,7 @@ static int hold(struct envelope *envelope, enum hold_kind kind, struct pace_outc
 	if (kind == HOLD_PACED)
 		snprintf(reason, sizeof(reason), "paced: %s; goes on at %s", outcome->said, when);
 	else
-		snprintf(reason, sizeof(reason), "volume: %s; needs approval", outcome->said);
+		snprintf(reason, sizeof(reason), "volume: %s; needs approval", outcome->volume);
 	if (settle_hold_message(envelope, kind, reason, now_unix_ms, outcome->until_unix_ms) < 0)
 		return -ENOMEM;
 	outcome->held = kind;
@@ -332,6 +332,11 @@ static bool needs_approval(const struct pace_terms *terms, const struct share *s
 	       (share->kept->usage->kind != USAGE_ADDRESS || terms->counts_address);
 }
 
+static bool is_told_only(const struct pace_terms *terms, const struct share *share)
+{
+	return share->kept->usage->kind == USAGE_ADDRESS && terms->tells_of_address;
+}
+
 static int judge(struct writer *writer, struct writer_request *request)
 {
 	struct writer_pace *pace = writer->pace;
@@ -352,9 +357,9 @@ static int judge(struct writer *writer, struct writer_request *request)
 		over = is_over_volume(pace->shares[0].kept, terms, today, envelope, outcome);
 	if (over < 0 || is_held(envelope)) /* a hold that was there goes before these */
 		return over < 0 ? over : 0;
-	if (over > 0) {
+	outcome->is_first = over > 0 && pace->shares[0].kept->usage->told_day != today;
+	if (over > 0 && !is_told_only(terms, &pace->shares[0])) {
 		outcome->until_unix_ms = now_unix_ms + (uint64_t)terms->approve_hold_ms;
-		outcome->is_first = pace->shares[0].kept->usage->told_day != today;
 		return hold(envelope, HOLD_VOLUME, outcome, now_unix_ms);
 	}
 	if (permitted > now_unix_ms * 1000)

@@ -182,6 +182,7 @@ static void refuse_message(struct session *session)
 			  : over_rate ? pacing_explain(session, words)
 				      : policy_trouble_name(transaction->refusal);
 
+	metric_add(METRIC_OVER_RATE, over_rate);
 	log_event_limited(LOG_NOTICE, "rejected",
 		"id=%s client=%s listener=%s from=<%s> size=%llu why=\"%s\"",
 		id_format(transaction->handoff.id, id), session->client, session->listener->name,

@@ -2,6 +2,7 @@
 import re
 import time
 
+import pytest
 from conftest import TEXT, wait_until
 
 
@@ -76,6 +77,7 @@ def test_a_standard_client_is_told_to_come_back(make_relay, upstream):
         answer = client.expect(450)
         assert "address 127.0.0.1 has 60 messages an hour" in re.sub(r"\n450[- ]4\.7\.1", "", answer)
         client.command("MAIL FROM:<a@example.com>", 250)  # the session goes on
+    assert relay.metric("sluice_over_rate_refusals_total") == 1
     relay.wait_empty()
     assert upstream.count()["messages"] == 1
 
@@ -84,6 +86,8 @@ def test_a_standard_client_is_paced_where_the_listener_says_so(make_relay, upstr
     relay = make_relay(upstream.port, listen="address_messages = 60 over_rate = pace", top=SLOW)
     send(relay, 2)
     assert len(relay.messages("?held=paced")) == 1
+    assert relay.metric("sluice_paced_messages_total") == 1
+    assert relay.metric('sluice_queue_held{kind="paced"}') == 1
 
 
 def test_a_fragile_listener_cannot_refuse(make_relay, upstream):
@@ -110,10 +114,12 @@ def test_a_grant_has_its_own_rate_and_its_use_is_kept(make_relay, upstream):
 
 
 def test_a_volume_is_held_and_postmaster_told_once(make_relay, upstream):
-    relay = make_relay(upstream.port, top="grants { approve_messages = 2 approve_addresses = yes }")
+    relay = make_relay(upstream.port, top="grants { approve_messages = 2 approve_addresses = hold }")
     send(relay, 5)
     held = relay.messages("?held=volume")
     assert len(held) == 3
+    assert relay.metric("sluice_volume_held_messages_total") == 3
+    assert relay.metric('sluice_queue_held{kind="volume"}') == 3
     assert held[0]["reason"] == "volume: address 127.0.0.1 has more than 2 messages today; needs approval"
     wait_until(lambda: upstream.count()["messages"] == 3, what="two messages and the notice")
     told = [one for one in upstream.texts() if b"Held for approval" in (one if isinstance(one, bytes) else one.encode())]
@@ -121,10 +127,52 @@ def test_a_volume_is_held_and_postmaster_told_once(make_relay, upstream):
     relay.command("queue", "release", "--all", "--held", "volume")
     relay.wait_empty()
     assert upstream.count()["messages"] == 6
+    assert relay.metric('sluice_queue_held{kind="volume"}') == 0
+
+
+def told(upstream, subject):
+    return [text for text in upstream.texts() if b"Subject: " + subject.encode() in text]
+
+
+def test_of_a_client_known_by_address_the_postmaster_is_told_and_nothing_is_held(make_relay, upstream):
+    relay = make_relay(upstream.port, top="grants { approve_messages = 2 }")
+    send(relay, 5)
+    relay.wait_log(r'event=volume_over client=127.0.0.1 why="address 127.0.0.1 has more than 2 messages today" alarm=yes')
+    relay.wait_empty()
+    assert upstream.count()["messages"] == 6
+    notice, = told(upstream, "More mail than usual: address 127.0.0.1")
+    assert b"sluice client show 127.0.0.1" in notice
+    relay.kill()
+    relay.start()
+    send(relay, 1)
+    relay.wait_empty()
+    assert upstream.count()["messages"] == 7  # told once a day
+
+
+@pytest.mark.parametrize("limit, recipients", (("approve_messages = 2 approve_recipients = 0", 1),
+                                               ("approve_messages = 0 approve_recipients = 4", 2)))
+def test_a_grants_volume_is_held_until_an_operator_gives_it_the_lane_bulk(make_relay, upstream, limit, recipients):
+    relay = make_relay(upstream.port, top="grants { %s }" % limit)
+    relay.command("grant", "add", "news", "--network", "127.0.0.1", "--owner", "anna@example.org")
+    with relay.client() as client:
+        client.hello()
+        for number in range(5):
+            client.message(text(number), recipients=[f"r{number}-{i}@example.org" for i in range(recipients)])
+        held = relay.messages("?held=volume&grant=news")
+        assert len(held) == 3
+        assert held[0]["reason"].startswith("volume: grant news has more than ")
+        wait_until(lambda: upstream.count()["messages"] == 3, what="two messages and the notice")
+        assert len(told(upstream, "Held for approval: grant news")) == 1
+        relay.command("grant", "change", "news", "--lane", "bulk", "--reason", "the newsletter")
+        relay.wait_log("event=holds_released kind=volume grant=news messages=3")
+        client.message(text(5), recipients=[f"more{i}@example.org" for i in range(10)])
+    relay.wait_empty()
+    assert set(range(6)) <= set(numbers([one for one in upstream.texts() if b"Subject: n" in one]))
 
 
 def test_bulk_without_a_way_out_is_marked(make_relay, upstream):
     relay = make_relay(upstream.port)
+    relay.command("grant", "add", "news", "--network", "127.0.0.1", "--owner", "anna@example.org", "--lane", "bulk")
     bulk = TEXT.replace(b"Subject:", b"Precedence: bulk\r\nSubject:")
     with relay.client() as client:
         client.hello()
@@ -132,3 +180,6 @@ def test_bulk_without_a_way_out_is_marked(make_relay, upstream):
         marked = client.message(bulk)
     relay.wait_log(rf"id={marked} event=bulk_unmarked")
     assert len(re.findall("event=bulk_unmarked", relay.log())) == 1
+    assert relay.metric("sluice_bulk_unmarked_messages_total") == 1
+    shown = wait_until(lambda: "List-Unsubscribe" in (page := relay.command("grant", "show", "news")) and page, what="its use")
+    assert "1" in re.search(r".*List-Unsubscribe.*", shown).group(0)

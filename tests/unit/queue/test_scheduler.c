@@ -298,8 +298,9 @@ static void a_resting_host_gets_nothing_until_one_probe(void **state)
 	assert_string_equal(rig_host(&rig, 0).state, "resting");
 	assert_string_equal(rig_host(&rig, 0).last_reply, "421 4.7.0 try again later");
 	assert_in_range(rig_host(&rig, 0).next_attempt_unix_ms, RIG_START + 750, RIG_START + 1000);
-	assert_in_range(rig.wait_ms, 700, 1000);
-	rig_advance(&rig, 700);
+	rig_advance(&rig, 100); /* ends of holds were looked for */
+	assert_in_range(rig.wait_ms, 600, 900);
+	rig_advance(&rig, 600);
 	assert_int_equal(rig.job_count, 0);
 	rig_advance(&rig, 300);
 	assert_int_equal(rig.job_count, 1);
