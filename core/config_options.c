@@ -181,7 +181,7 @@ static const struct config_option listen_options[] = {
 	{"over_rate", CONFIG_CHOICE, LISTENER(over_rate), "refuse", .choices = over_rates, .meaning =
 		"what is over a rate: `pace` takes it and sends it on when the rate permits, `refuse` says 450 4.7.1; not given, it is pace on a fragile listener, where refuse cannot be had"},
 	{"address_messages", CONFIG_NUMBER, LISTENER(address_messages), "0", 0, 1000000000, .meaning =
-		"messages an hour from one address; 0: any"},
+		"messages an hour from one address (of IPv6 its /64); 0: any"},
 	{"address_recipients", CONFIG_NUMBER, LISTENER(address_recipients), "0", 0, 1000000000, .meaning =
 		"recipients an hour from one address; 0: any"},
 	{"account_messages", CONFIG_NUMBER, LISTENER(account_messages), "0", 0, 1000000000, .meaning =
