@@ -273,6 +273,9 @@ static int check_grants(struct config_draft *draft, struct config_given *given)
 {
 	struct config *config = draft->config;
 
+	if (!is_given(given, "approve_addresses") &&
+		(is_given(given, "approve_messages") || is_given(given, "approve_recipients")))
+		config->approve_addresses = APPROVE_TELL;
 	if (config->helpdesk == NULL)
 		config->helpdesk = strdup(config->postmaster);
 	return config->helpdesk != NULL ? 0 : out_of_memory(draft, given);

@@ -283,8 +283,8 @@ static const struct config_option grants_options[] = {
 		"messages a day of one grant or account, beyond which they are held until an operator releases them; not for grants of the lane bulk; 0: any"},
 	{"approve_recipients", CONFIG_NUMBER, TOP(approve_recipients), "2000", 0, 1000000000, .meaning =
 		"the same for different recipients a day, counted within some 3 per cent"},
-	{"approve_addresses", CONFIG_CHOICE, TOP(approve_addresses), "tell", .choices = approve_choices, .meaning =
-		"what these mean for clients with neither a grant nor an account, by address: `hold` the same, `tell` holds nothing and tells the postmaster once a day, `no` nothing"},
+	{"approve_addresses", CONFIG_CHOICE, TOP(approve_addresses), "no", .choices = approve_choices, .meaning =
+		"what these mean for clients with neither a grant nor an account, by address: `hold` the same, `tell` holds nothing and tells the postmaster once a day, `no` nothing; not given, it is `tell` where one of the two is given"},
 	{"summary", CONFIG_WEEK, TOP(summary_minute), "Mon 08:00", .meaning =
 		"when postmaster gets the week's summary of the grants, local time; off: never"},
 };
