@@ -157,11 +157,14 @@ def test_a_second_daemon_on_the_same_data_is_refused(make_relay, upstream, diffe
     if differs == "sockets":
         text = text.replace(str(relay.port), str(free_port())).replace("admin.sock", "second.sock")
     second.write_text(text)
+    relay.process.send_signal(signal.SIGSTOP)  # what changes now, the second one changes
     before = (relay.folder / "data" / "data.mdb").read_bytes()
     done = subprocess.run([BUILD / "sluiced", "-c", second], capture_output=True, text=True, timeout=20, check=False)
+    after = (relay.folder / "data" / "data.mdb").read_bytes()
+    relay.process.send_signal(signal.SIGCONT)
     assert done.returncode == 73
     assert f"in use by another Sluice, process {relay.process.pid}" in done.stderr, done.stderr
-    assert (relay.folder / "data" / "data.mdb").read_bytes() == before
+    assert after == before
     with relay.client() as client:
         client.hello()
         client.message(TEXT)
