@@ -5,6 +5,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import struct
 import subprocess
 import threading
